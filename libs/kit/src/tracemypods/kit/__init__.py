@@ -1,0 +1,1 @@
+"""What every TraceMyPods service shares."""

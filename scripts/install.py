@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+"""Make this checkout ready: Python packages into .venv, front-end packages into frontend/.
+
+Standard library only, since it runs before anything is installed. What is already there and
+current is left alone, so a second run takes no noticeable time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+BIN = VENV / "bin"
+FRONTEND = ROOT / "frontend"
+MEMBERS = sorted(path.parent for path in ROOT.glob("libs/*/pyproject.toml")) + sorted(
+    path.parent for path in ROOT.glob("services/*/pyproject.toml")
+)
+MINIMUM = (3, 11)
+HEARTBEAT_SECONDS = 10.0
+
+
+class SetupError(Exception):
+    """A step failed; the message says what happened and what to do."""
+
+
+def digest(*paths: Path) -> str:
+    """One hash over the names and contents of files."""
+    total = hashlib.sha256()
+    for path in paths:
+        total.update(path.relative_to(ROOT).as_posix().encode())
+        total.update(path.read_bytes())
+    return total.hexdigest()
+
+
+def run(title: str, command: list[str], hint: str, cwd: Path = ROOT) -> None:
+    """Run one step with its own progress shown, and a sign of life when it prints none.
+
+    Raises SetupError with the step's last lines and `hint` when it fails.
+    """
+    started = time.monotonic()
+    print(f"  {title} …", flush=True)
+    environment = {
+        **os.environ,
+        "VIRTUAL_ENV": str(VENV),
+        "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    }
+    with subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        finished = threading.Event()
+
+        def heartbeat() -> None:
+            while not finished.wait(HEARTBEAT_SECONDS):
+                print(f"    still at it, {time.monotonic() - started:.0f} s", flush=True)
+
+        threading.Thread(target=heartbeat, daemon=True).start()
+        lines: list[str] = []
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line.rstrip())
+            if line.startswith(("Downloading", " Downloaded", "Prepared", "Installed")):
+                print(f"    {line.strip()}", flush=True)
+        finished.set()
+    if process.returncode:
+        last = "\n    ".join(lines[-6:])
+        raise SetupError(f"{title} failed: {hint}\n    {last}")
+    print(f"  {title}: done in {time.monotonic() - started:.1f} s", flush=True)
+
+
+def make_environment() -> None:
+    """Create .venv, once, with the Python that runs this script."""
+    if (BIN / "python").exists():
+        return
+    if VENV.exists():
+        shutil.rmtree(VENV)
+    run(
+        f"Python {sys.version_info.major}.{sys.version_info.minor} environment in .venv",
+        [sys.executable, "-m", "venv", str(VENV)],
+        "on Debian and Ubuntu, install the package python3-venv and run this again",
+    )
+
+
+def install_python() -> None:
+    """Install the locked packages and this repository's own, when either has changed."""
+    locks = [ROOT / "requirements-uv.lock", ROOT / "requirements.lock"]
+    current = digest(*locks, *(member / "pyproject.toml" for member in MEMBERS))
+    stamp = VENV / "tracemypods-installed"
+    if stamp.exists() and stamp.read_text() == current:
+        return
+    stamp.unlink(missing_ok=True)
+    online = "check that the package registry can be reached, then run this again"
+    python = str(BIN / "python")
+    run(
+        "uv, the installer",
+        [python, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(locks[0])],
+        online,
+    )
+    uv = [str(BIN / "uv"), "pip"]
+    run(
+        "Python packages (about 330 MB the first time)",
+        [*uv, "sync", "--require-hashes", "--python", python, str(locks[1])],
+        online,
+    )
+    editable = [argument for member in MEMBERS for argument in ("-e", str(member))]
+    run(
+        "the fleet's own packages",
+        [*uv, "install", "--no-deps", "--python", python, *editable],
+        online,
+    )
+    stamp.write_text(current)
+
+
+def install_frontend(development: bool) -> None:
+    """Install the pages' packages from the npm registry, and with `development` the tests' too."""
+    current = digest(FRONTEND / "package.json", FRONTEND / "package-lock.json")
+    stamp = FRONTEND / "node_modules" / ".tracemypods-installed"
+    done = stamp.read_text().split() if stamp.exists() else []
+    if done and done[0] == current and (done[1] == "development" or not development):
+        return
+    command = [str(BIN / "npm"), "ci", "--ignore-scripts"]
+    if not development:
+        command.append("--omit=dev")
+    run(
+        "packages for the pages" + (" and the browser tests (about 70 MB)" if development else ""),
+        command,
+        "check that the npm registry can be reached, then run this again",
+        cwd=FRONTEND,
+    )
+    stamp.write_text(f"{current} {'development' if development else 'production'}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Install what this checkout needs to run.")
+    parser.add_argument(
+        "--development",
+        action="store_true",
+        help="also install what only the tests need (a Chromium for the browser tests)",
+    )
+    arguments = parser.parse_args()
+    if sys.version_info < MINIMUM:
+        print(
+            f"Python {'.'.join(map(str, MINIMUM))} or newer is needed, this is {sys.version}. "
+            "Run `make PYTHON=/path/to/python3.11 up`.",
+            file=sys.stderr,
+        )
+        return 1
+    try:
+        make_environment()
+        install_python()
+        install_frontend(arguments.development)
+    except SetupError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

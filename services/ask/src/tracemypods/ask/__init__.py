@@ -1,0 +1,1 @@
+"""Answers questions with self-hosted models."""

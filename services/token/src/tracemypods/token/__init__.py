@@ -1,0 +1,1 @@
+"""Issues, checks and revokes access tokens."""
