@@ -1,1 +1,1 @@
-"""What crosses a service boundary in TraceMyPods."""
+"""What crosses a service boundary: records that one service writes and another reads."""

@@ -1,1 +1,1 @@
-"""Answers questions with self-hosted models."""
+"""Answers questions with self-hosted models, in its own and in OpenAI's wire format."""

@@ -1,1 +1,1 @@
-"""Serves the pages of TraceMyPods."""
+"""Serves the pages."""

@@ -1,0 +1,20 @@
+"""Ids that sort by the time they were made: a prefix and a UUIDv7 (RFC 9562, section 5.7)."""
+
+from __future__ import annotations
+
+import secrets
+import time
+import uuid
+
+
+def new_id(prefix: str, milliseconds: int | None = None) -> str:
+    """Return a new id such as `req_0199c0de…` (prefix, underscore, 32 hex digits).
+
+    `milliseconds` is the Unix time that the id carries; the system clock when left out.
+    """
+    if milliseconds is None:
+        milliseconds = time.time_ns() // 1_000_000
+    value = (milliseconds & ((1 << 48) - 1)) << 80
+    value |= 0x7 << 76 | secrets.randbits(12) << 64  # version
+    value |= 0b10 << 62 | secrets.randbits(62)  # variant
+    return f"{prefix}_{uuid.UUID(int=value).hex}"

@@ -1,0 +1,150 @@
+"""An answer as it comes into being, and the watch over a model server that falls silent."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+from tracemypods.ask.completions import Chunk, Interrupted, Usage, complete
+from tracemypods.ask.conversation import Fitted, Message, fit
+from tracemypods.ask.models import ModelServer, unavailable, upstream_name
+from tracemypods.contracts.catalogue import ModelEntry
+from tracemypods.kit.errors import Problem
+from tracemypods.kit.http import (
+    DependencyError,
+    DependencyTimeout,
+    DependencyUnreachable,
+    HttpClient,
+)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of which model. `options` are sampling options in OpenAI's names."""
+
+    model: str
+    entry: ModelEntry
+    messages: list[Message]
+    answer_tokens: int
+    options: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True)
+class Delta:
+    """More text."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """The answer is complete: `stop`, or `length` where it was cut at its limit."""
+
+    finish_reason: str
+    usage: Usage
+
+
+Event = Delta | Done
+
+
+class ModelTimeout(Problem):
+    """The model server accepted the question and then fell silent."""
+
+    status, code = 504, "model_timeout"
+
+
+class Answerer:
+    """Asks the model server. Times are in seconds."""
+
+    def __init__(
+        self,
+        client: HttpClient,
+        models: ModelServer,
+        *,
+        silence: float,
+        first_token: float,
+    ) -> None:
+        self._client = client
+        self._models = models
+        self._silence = silence
+        self._first_token = first_token
+
+    async def fit(self, question: Question) -> Fitted:
+        """Cut the question to the model's context.
+
+        Raises InvalidRequest `context_exceeded`, or Unavailable `model_unavailable`.
+        """
+        try:
+            return await fit(
+                question.messages,
+                context_tokens=question.entry.context_tokens,
+                answer_tokens=question.answer_tokens,
+                count=self._models.count_tokens,
+            )
+        except DependencyError:
+            raise unavailable() from None
+
+    async def answer(self, question: Question, fitted: Fitted) -> AsyncGenerator[Event]:
+        """The text as it comes, then Done. Closing the generator frees the model.
+
+        Raises a Problem whenever it goes wrong, before or in the middle of the text.
+        """
+        body = {
+            **question.options,
+            "model": upstream_name(question.model, question.entry),
+            "messages": [message.wire() for message in fitted.messages],
+            "max_tokens": fitted.answer_tokens,
+        }
+        finish_reason, usage = "stop", Usage(0, 0)
+        try:
+            async with aclosing(self._watched(complete(self._client, body))) as chunks:
+                async for chunk in chunks:
+                    finish_reason = chunk.finish_reason or finish_reason
+                    usage = chunk.usage or usage
+                    if chunk.text:
+                        yield Delta(chunk.text)
+        except DependencyTimeout:
+            raise ModelTimeout(
+                "The model server accepted the question and then stopped answering. Try again."
+            ) from None
+        except DependencyUnreachable:
+            raise unavailable() from None
+        except DependencyError:
+            raise Interrupted("The connection to the model server broke. Ask again.") from None
+        yield Done(finish_reason, usage)
+
+    async def _watched(self, chunks: AsyncGenerator[Chunk]) -> AsyncGenerator[Chunk]:
+        """Pass chunks on; while none comes, make sure that the server is still there.
+
+        A server may be silent for long because it is busy with a long prompt or with others, so
+        silence alone is no failure: one that still says which models it has may go on.
+        """
+        started = time.monotonic()
+        begun = False
+        async with aclosing(chunks):
+            while True:
+                upcoming = asyncio.ensure_future(anext(chunks, None))
+                try:
+                    while not (await asyncio.wait({upcoming}, timeout=self._silence))[0]:
+                        if not begun and time.monotonic() - started > self._first_token:
+                            raise DependencyTimeout("models", "no first token in time")
+                        await self._still_there()
+                finally:
+                    if not upcoming.done():
+                        upcoming.cancel()
+                        await asyncio.wait({upcoming})
+                chunk = upcoming.result()
+                if chunk is None:
+                    return
+                begun = True
+                yield chunk
+
+    async def _still_there(self) -> None:
+        try:
+            await self._models.probe()
+        except DependencyError as error:
+            raise DependencyTimeout("models", error.reason) from None

@@ -1,0 +1,98 @@
+"""The ask service's application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tracemypods.ask import listing, native
+from tracemypods.ask.answers import Answerer
+from tracemypods.ask.callers import Callers
+from tracemypods.ask.cors import CrossOriginV1
+from tracemypods.ask.models import ModelServer
+from tracemypods.ask.openai_api import routes as openai_routes
+from tracemypods.ask.openai_api.errors import answer_by_path
+from tracemypods.ask.settings import Settings
+from tracemypods.ask.state import State
+from tracemypods.ask.streams import CallerLeft
+from tracemypods.contracts.catalogue import load_catalogue
+from tracemypods.contracts.tokens import TokenKeys
+from tracemypods.kit.app import create_service
+from tracemypods.kit.clock import Clock, utc_now
+from tracemypods.kit.http import HttpClient
+from tracemypods.kit.redis import connect
+
+BODY_LIMIT = 1024 * 1024
+"""Bytes of a request: a question of at most 64 KiB and the conversation before it."""
+
+CLIENT_CLOSED_REQUEST = 499
+"""nginx's status for callers who left; it shows in the log only."""
+
+
+def create_app(settings: Settings, clock: Clock = utc_now) -> FastAPI:
+    """Make the application.
+
+    Raises CatalogueError when config/models.toml cannot be used.
+    """
+    redis = connect(settings)
+    keys = TokenKeys(checksum_key=settings.token_checksum_key, hash_key=settings.token_hash_key)
+    catalogue = load_catalogue(settings.config_dir)
+    api = model_client(settings, settings.models_url)
+    beside_api = model_client(settings, settings.models_url.rstrip("/").removesuffix("/v1"))
+    models = ModelServer(api, beside_api, catalogue)
+    answerer = Answerer(
+        api, models, silence=settings.silence_seconds, first_token=settings.first_token_seconds
+    )
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
+        yield
+        await api.close()
+        await beside_api.close()
+        await redis.aclose()
+
+    app = create_service(
+        "ask",
+        settings,
+        routers=[native.router, listing.router, openai_routes.router],
+        lifespan=lifespan,
+        checks={"redis": redis.ping, "models": models.probe},
+        body_limit=BODY_LIMIT,
+    )
+    app.add_exception_handler(HTTPException, answer_by_path)
+    app.add_exception_handler(RequestValidationError, answer_by_path)
+    app.add_exception_handler(CallerLeft, nobody_to_answer)
+    if settings.cors_origins:
+        app.add_middleware(CrossOriginV1, origins=settings.cors_origins)
+    app.state.ask = State(
+        settings,
+        catalogue,
+        Callers(redis, keys, clock),
+        models,
+        answerer,
+        app.state.draining,
+    )
+    return app
+
+
+def model_client(settings: Settings, base_url: str) -> HttpClient:
+    """A client of the model server. Answers are watched elsewhere, so reads have no limit."""
+    return HttpClient(
+        "models",
+        base_url,
+        connect=settings.connect_seconds,
+        read=None,
+        total=settings.probe_seconds,
+        bearer=settings.models_api_key,
+    )
+
+
+async def nobody_to_answer(_request: Request, _error: Exception) -> Response:
+    """The answer to a caller who left."""
+    return Response(status_code=CLIENT_CLOSED_REQUEST)

@@ -1,0 +1,134 @@
+"""Streamed completions from an OpenAI-compatible model server."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from tracemypods.kit.errors import InvalidRequest, Problem, Unavailable
+from tracemypods.kit.http import DependencyDown, HttpClient
+
+_log = logging.getLogger("tracemypods.ask.completions")
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Counted by the model server."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+    @property
+    def total_tokens(self) -> int:
+        """Question and answer together."""
+        return self.prompt_tokens + self.completion_tokens
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A part of an answer: text, why it ended, or what it took."""
+
+    text: str = ""
+    finish_reason: str | None = None
+    usage: Usage | None = None
+
+
+class Interrupted(Problem):
+    """The answer broke off on the model server's side."""
+
+    status, code = 502, "answer_interrupted"
+
+
+async def complete(client: HttpClient, body: Mapping[str, Any]) -> AsyncGenerator[Chunk]:
+    """Ask the model server and give its answer as it comes. Closing the generator hangs up.
+
+    `body` is a request of OpenAI's chat completions, less what is set here. Raises DependencyError
+    when the server cannot be reached or breaks off, Problem for what it refuses, and Interrupted
+    for an answer that ends without an end.
+    """
+    request = {**body, "stream": True, "stream_options": {"include_usage": True}}
+    ended = False
+    async with client.stream("POST", "/chat/completions", json=request) as response:
+        if response.status != 200:
+            raise _refused(response.status, await response.read())
+        async for data in _events(response):
+            if data == b"[DONE]":
+                break
+            chunk = _parse(data)
+            ended = ended or chunk.finish_reason is not None
+            yield chunk
+    if not ended:
+        raise Interrupted("The model server broke off its answer. Ask again.")
+
+
+async def _events(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
+    """The data of each server-sent event. Model servers put one line of JSON into each."""
+    try:
+        async for line in response.content:
+            if line.startswith(b"data:"):
+                yield line[5:].strip()
+            elif line.startswith(b"error:"):  # llama.cpp names the field so
+                yield b'{"error":%s}' % line[6:].strip()
+    except ValueError as error:  # aiohttp: a line is longer than it takes
+        raise DependencyDown("models", str(error)) from error
+
+
+def _parse(data: bytes) -> Chunk:
+    try:
+        event: Any = json.loads(data)
+        if event.get("error"):
+            _log.warning("model server failed in mid-answer", extra={"error": event["error"]})
+            raise Interrupted("The model server failed while it answered. Ask again.")
+        counted = event.get("usage")
+        usage = (
+            Usage(int(counted["prompt_tokens"]), int(counted["completion_tokens"]))
+            if counted
+            else None
+        )
+        if not event.get("choices"):
+            return Chunk(usage=usage)
+        choice = event["choices"][0]
+        return Chunk(
+            text=choice["delta"].get("content") or "",
+            finish_reason=choice.get("finish_reason"),
+            usage=usage,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise Interrupted("The model server sent something unreadable. Ask again.") from None
+
+
+def _refused(status: int, body: bytes) -> Problem:
+    """What a caller is told when the model server refuses a request."""
+    try:
+        said: Any = json.loads(body)["error"]
+    except (ValueError, KeyError, TypeError):
+        said = None
+    kind = said.get("type") if isinstance(said, dict) else None
+    _log.warning("model server refused", extra={"status": status, "type": kind})
+    if kind == "exceed_context_size_error" or (status == 400 and b"context" in body):
+        return InvalidRequest(
+            "The conversation is too long for this model. Shorten it, or begin a new one.",
+            code="context_exceeded",
+        )
+    if status in (429, 503):
+        return Unavailable(
+            "The model is busy or still loading. Try again in a few seconds.",
+            code="model_busy",
+            retry_after=5,
+        )
+    if status == 404:
+        return Problem(
+            "The model server does not have this model any more.",
+            status=409,
+            code="model_not_installed",
+        )
+    return Problem(
+        f"The model server refused the question (it answered {status}).",
+        status=502,
+        code="model_failed",
+    )

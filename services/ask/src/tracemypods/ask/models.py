@@ -1,0 +1,190 @@
+"""The model server as seen from here: which models it has, and whether it is there at all."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Literal
+
+from tracemypods.contracts.catalogue import Catalogue, ModelEntry, Tier
+from tracemypods.kit.errors import NotFound, Problem, Unavailable
+from tracemypods.kit.http import DependencyDown, DependencyError, HttpClient
+
+_log = logging.getLogger("tracemypods.ask.models")
+
+Status = Literal["ready", "not_installed", "down"]
+
+KNOWN_FOR_SECONDS = 3.0
+"""How long a list of models holds; a failure holds a third of that."""
+
+COUNTS_KEPT = 4096
+
+
+class ModelNotFound(NotFound):
+    """The catalogue does not name this model."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__(
+            f"There is no model {name!r}. Use one of: {', '.join(known)}.", code="model_unknown"
+        )
+
+
+class ModelLocked(Problem):
+    """The caller's plan does not cover this model."""
+
+    status, code = 403, "model_locked"
+
+
+def upstream_name(name: str, entry: ModelEntry) -> str:
+    """What the model server calls a model of the catalogue."""
+    return entry.upstream or name
+
+
+class ModelServer:
+    """Asks the model server about itself. Many callers at once make one request.
+
+    `api` is the server's OpenAI-compatible API (`…/v1`), `root` what lies beside it.
+    """
+
+    def __init__(
+        self,
+        api: HttpClient,
+        root: HttpClient,
+        catalogue: Catalogue,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._api = api
+        self._root = root
+        self._catalogue = catalogue
+        self._clock = clock
+        self._installed: frozenset[str] = frozenset()
+        self._failure: DependencyError | None = None
+        self._valid_until = float("-inf")
+        self._asking: asyncio.Task[None] | None = None
+        self._can_tokenize = True
+        self._counts: OrderedDict[bytes, int] = OrderedDict()
+
+    def entry(self, name: str | None, plan: Tier) -> tuple[str, ModelEntry]:
+        """A model of the catalogue by its name; the default one when no name is given.
+
+        Raises ModelNotFound, or ModelLocked when the caller's plan does not cover it.
+        """
+        name = name or self._catalogue.default
+        found = self._catalogue.models.get(name)
+        if found is None:
+            raise ModelNotFound(name, list(self._catalogue.models))
+        if name not in self._catalogue.names_for(plan):
+            raise ModelLocked(f"The model {name!r} needs a premium token.")
+        return name, found
+
+    async def installed(self) -> frozenset[str]:
+        """The names that the model server has now, by its own word.
+
+        Raises DependencyError when it does not say.
+        """
+        if self._clock() >= self._valid_until:
+            if self._asking is None or self._asking.done():
+                self._asking = asyncio.create_task(self._refresh())
+            # Shielded: one caller who leaves must not take the answer from the others.
+            await asyncio.shield(self._asking)
+        if self._failure is not None:
+            raise self._failure
+        return self._installed
+
+    async def probe(self) -> None:
+        """Ask the model server whether it is there, now.
+
+        Raises DependencyError.
+        """
+        self._valid_until = float("-inf")
+        await self.installed()
+
+    async def _refresh(self) -> None:
+        try:
+            self._installed = await self._list()
+        except DependencyError as error:
+            self._failure = error
+            self._valid_until = self._clock() + KNOWN_FOR_SECONDS / 3
+            _log.warning("model server failed", extra={"reason": error.reason})
+        else:
+            self._failure = None
+            self._valid_until = self._clock() + KNOWN_FOR_SECONDS
+
+    async def _list(self) -> frozenset[str]:
+        status, body = await self._api.call("GET", "/models")
+        if status != 200:
+            raise DependencyDown(self._api.name, f"answered {status} to GET /models")
+        try:
+            return frozenset(str(model["id"]) for model in json.loads(body)["data"])
+        except (ValueError, KeyError, TypeError):
+            raise DependencyDown(self._api.name, "no list of models in its answer") from None
+
+    async def status(self, name: str) -> Status:
+        """Whether a model of the catalogue can be asked now."""
+        try:
+            installed = await self.installed()
+        except DependencyError:
+            return "down"
+        known_as = upstream_name(name, self._catalogue.models[name])
+        return "ready" if known_as in installed else "not_installed"
+
+    async def require(self, name: str) -> None:
+        """Return when a model can be asked.
+
+        Raises Unavailable `model_unavailable`, or Problem 409 `model_not_installed`.
+        """
+        match await self.status(name):
+            case "down":
+                raise unavailable()
+            case "not_installed":
+                raise Problem(
+                    f"The model {name!r} is not installed on the model server. "
+                    "Choose another one, or ask the operator to install it.",
+                    status=409,
+                    code="model_not_installed",
+                )
+            case "ready":
+                return
+
+    async def count_tokens(self, text: str) -> int:
+        """How many tokens a text is to the model server, or a careful guess.
+
+        llama.cpp and vLLM count at `/tokenize`, beside `/v1`. Others do not; then three bytes
+        count as one token, where English has about four.
+        """
+        key = hashlib.sha256(text.encode()).digest()
+        if key in self._counts:
+            self._counts.move_to_end(key)
+            return self._counts[key]
+        count = await self._ask_count(text) if self._can_tokenize else None
+        if count is None:
+            return -(-len(text.encode()) // 3)
+        self._counts[key] = count
+        if len(self._counts) > COUNTS_KEPT:
+            self._counts.popitem(last=False)
+        return count
+
+    async def _ask_count(self, text: str) -> int | None:
+        status, body = await self._root.call(
+            "POST", "/tokenize", json={"content": text, "prompt": text}
+        )
+        if status in (404, 405):
+            self._can_tokenize = False
+        try:
+            tokens: Any = json.loads(body)["tokens"]
+            return len(tokens) if status == 200 else None
+        except (ValueError, KeyError, TypeError):
+            return None
+
+
+def unavailable() -> Unavailable:
+    """The answer while the model server is away."""
+    return Unavailable(
+        "The model server does not answer at the moment. Try again in a few seconds.",
+        code="model_unavailable",
+    )

@@ -1,0 +1,51 @@
+"""What the ask service's routes work with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Header, Request
+
+from tracemypods.ask.answers import Answerer
+from tracemypods.ask.callers import Callers
+from tracemypods.ask.models import ModelServer
+from tracemypods.ask.settings import Settings
+from tracemypods.contracts.catalogue import Catalogue
+from tracemypods.contracts.tokens import TokenRecord
+from tracemypods.kit.app import Draining
+
+
+@dataclass(frozen=True)
+class State:
+    """Made once, when the application is created."""
+
+    settings: Settings
+    catalogue: Catalogue
+    callers: Callers
+    models: ModelServer
+    answerer: Answerer
+    draining: Draining
+
+    @property
+    def grace_seconds(self) -> float:
+        """How long open answers may go on once the service stops; the rest is for clean-up."""
+        return self.settings.drain_seconds / 2
+
+
+def get_state(request: Request) -> State:
+    """The state of the application that handles this request."""
+    return request.app.state.ask
+
+
+StateDep = Annotated[State, Depends(get_state)]
+
+
+async def get_caller(
+    state: StateDep, authorization: Annotated[str | None, Header()] = None
+) -> TokenRecord:
+    """The caller's token. Raises TokenError, or Unavailable `token_store_unavailable`."""
+    return await state.callers.recognise(authorization)
+
+
+CallerDep = Annotated[TokenRecord, Depends(get_caller)]

@@ -1,0 +1,29 @@
+"""What the token service's routes work with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from tracemypods.contracts.catalogue import Catalogue
+from tracemypods.token.settings import Settings
+from tracemypods.token.tokens import Tokens
+
+
+@dataclass(frozen=True)
+class State:
+    """Made once, when the application is created."""
+
+    settings: Settings
+    catalogue: Catalogue
+    tokens: Tokens
+
+
+def get_state(request: Request) -> State:
+    """The state of the application that handles this request."""
+    return request.app.state.token
+
+
+StateDep = Annotated[State, Depends(get_state)]
