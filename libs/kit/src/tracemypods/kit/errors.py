@@ -11,6 +11,7 @@ Problem (any status)
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -43,6 +44,13 @@ class ProblemDocument(BaseModel):
     code: str = Field(description="Stable name of the error, for programs")
     request_id: str = Field(description="The id under which the logs hold this request")
     errors: list[FieldError] | None = Field(None, description="What is wrong, field by field")
+
+
+class ErrorResponse(JSONResponse):
+    """JSON in ASCII. Errors quote what was sent, which may hold what UTF-8 cannot encode."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content).encode()
 
 
 class Problem(HTTPException):
@@ -83,7 +91,7 @@ class Problem(HTTPException):
 
     def response(self) -> Response:
         """The whole answer."""
-        return JSONResponse(
+        return ErrorResponse(
             self.document().model_dump(exclude_none=True),
             status_code=self.status,
             headers=self.headers,

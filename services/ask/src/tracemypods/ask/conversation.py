@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
 
 from tracemypods.kit.errors import FieldError, InvalidRequest, TooLarge
+
+
+def _encodable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("the text holds a lone surrogate, which is no character") from None
+    return text
+
+
+Text = Annotated[str, AfterValidator(_encodable)]
+"""Text that UTF-8 can encode. JSON's escapes can also spell halves of characters."""
 
 Role = Literal["system", "user", "assistant"]
 

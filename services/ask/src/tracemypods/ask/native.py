@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tracemypods.ask.answers import Delta, Done, Event, Question
-from tracemypods.ask.conversation import Message, Role, check
+from tracemypods.ask.conversation import Message, Role, Text, check
 from tracemypods.ask.state import CallerDep, State, StateDep
 from tracemypods.ask.streams import Departure, EventStream, Stopping, compact_json, frame
 from tracemypods.contracts.tokens import TokenRecord
@@ -32,13 +32,13 @@ class MessageIn(Strict):
     """One turn of the conversation."""
 
     role: Role
-    content: str
+    content: Text
 
 
 class AskRequest(Strict):
     """A question: either a `prompt`, or `messages` that end with the question."""
 
-    prompt: str | None = None
+    prompt: Text | None = None
     messages: Annotated[list[MessageIn], Field(max_length=MOST_MESSAGES)] | None = None
     model: str | None = Field(None, max_length=200, description="The default one when left out")
     stream: bool = False

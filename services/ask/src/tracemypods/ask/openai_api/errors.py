@@ -6,9 +6,9 @@ import re
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
-from tracemypods.kit.errors import Problem, answer_problem, as_problem
+from tracemypods.kit.errors import ErrorResponse, Problem, answer_problem, as_problem
 
 PREFIX = "/v1/"
 
@@ -40,7 +40,7 @@ def _type(status: int) -> str:
 
 def error_response(problem: Problem) -> Response:
     """The whole answer."""
-    return JSONResponse(
+    return ErrorResponse(
         error_object(problem),
         status_code=STATUSES.get(problem.status, problem.status),
         headers=problem.headers,

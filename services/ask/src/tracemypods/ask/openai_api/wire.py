@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from tracemypods.ask.conversation import Message, Role
+from tracemypods.ask.conversation import Message, Role, Text
 from tracemypods.kit.errors import FieldError, InvalidRequest
 
 ROLES: dict[str, Role] = {
@@ -27,7 +27,21 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     type: str
-    text: str | None = None
+    text: Text | None = None
+
+
+def _as_parts(value: object) -> object:
+    return [{"type": "text", "text": value}] if isinstance(value, str) else value
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+# What may come as one string or as a list becomes a list before it is checked, so that an error's
+# place is the field that the caller knows.
+Parts = Annotated[list[Part], BeforeValidator(_as_parts)]
+Stops = Annotated[list[str], Field(max_length=4), BeforeValidator(_as_list)]
 
 
 class ChatMessage(BaseModel):
@@ -36,7 +50,7 @@ class ChatMessage(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     role: str
-    content: str | list[Part] | None = None
+    content: Parts | None = None
     name: str | None = None
     refusal: str | None = None
     tool_calls: list[Any] | None = None
@@ -70,7 +84,7 @@ class ChatRequest(BaseModel):
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
-    stop: str | Annotated[list[str], Field(max_length=4)] | None = None
+    stop: Stops | None = None
     seed: int | None = None
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
@@ -83,6 +97,7 @@ class ChatRequest(BaseModel):
     store: bool | None = None
     service_tier: str | None = None
     prompt_cache_key: str | None = None
+    prompt_cache_options: Any = None
     prompt_cache_retention: str | None = None
     prediction: Any = None
     parallel_tool_calls: bool | None = None
@@ -101,6 +116,7 @@ class ChatRequest(BaseModel):
     modalities: list[Literal["text", "audio"]] | None = None
     audio: dict[str, Any] | None = None
     web_search_options: dict[str, Any] | None = None
+    moderation: Any = None
 
     def refuse_unsupported(self) -> None:
         """Raise InvalidRequest `unsupported_parameter` for the first field that can't be met."""
@@ -117,6 +133,7 @@ class ChatRequest(BaseModel):
             "modalities": self.modalities not in (None, ["text"]),
             "audio": self.audio is not None,
             "web_search_options": self.web_search_options is not None,
+            "moderation": self.moderation is not None,
         }
         for field, unsupported in asked.items():
             if unsupported:
@@ -156,11 +173,8 @@ def _plain(index: int, message: ChatMessage) -> Message:
         )
     if message.tool_calls or message.function_call:
         raise refused(f"messages.{index}.tool_calls", "Tool calls are not supported here.")
-    content = message.content
-    if content is None or isinstance(content, str):
-        return Message(role, content or "")
     texts: list[str] = []
-    for number, part in enumerate(content):
+    for number, part in enumerate(message.content or []):
         if part.type != "text" or part.text is None:
             raise refused(
                 f"messages.{index}.content.{number}",

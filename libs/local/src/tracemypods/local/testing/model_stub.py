@@ -1,0 +1,165 @@
+"""A model server that says what it is told to and fails on demand, in OpenAI's wire format.
+
+It is for tests and benchmarks only: nothing in the product starts it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncGenerator
+from typing import Any, Literal
+
+from aiohttp import web
+
+from tracemypods.local.testing.background import BackgroundLoop
+
+Fault = Literal[
+    "hang",  # accept every request and say nothing
+    "never_begin",  # accept questions and say nothing to them, but answer other requests
+    "hang_after_first",  # say one word, then nothing, to anyone
+    "busy_after_first",  # say one word, then pause until `resume`, but answer other requests
+    "refuse",  # answer `refusal` at once
+    "break_off",  # close the connection in mid-answer
+    "error_event",  # send an error event in mid-answer
+    "no_end",  # end the stream without saying that the answer ended
+    "garbage",  # send what is no JSON
+]
+
+
+class ModelStub:
+    """The stub. Use as a context manager; change its fields at any time.
+
+    `url` is the base of its OpenAI-compatible API, `requests` are the chat requests it got, `left`
+    is set when a caller hangs up before the end of an answer.
+    """
+
+    def __init__(self) -> None:
+        self.models = ["smollm2:135m"]
+        self.pieces = ["Hello", ", ", "world", "."]
+        self.finish_reason = "stop"
+        self.seconds_between = 0.0
+        self.fault: Fault | None = None
+        self.refusal: tuple[int, dict[str, Any]] = (500, {"error": {"message": "refused"}})
+        self.tokenizes = True
+        self.requests: list[dict[str, Any]] = []
+        self.left = threading.Event()
+        self._resumed = threading.Event()
+        self._background = BackgroundLoop()
+        self._port = 0
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def url(self) -> str:
+        """Base of its API, such as `http://127.0.0.1:4711/v1`."""
+        return f"http://127.0.0.1:{self._port}/v1"
+
+    def __enter__(self) -> ModelStub:
+        self._background.__enter__()
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        self._background.__exit__()
+
+    def start(self) -> None:
+        """Listen, on the same port as before."""
+        self._background.run(self._start())
+
+    def stop(self) -> None:
+        """Close all connections and stop listening."""
+        self.resume()
+        self._background.run(self._stop())
+
+    def resume(self) -> None:
+        """Let an answer that is paused go on."""
+        self._resumed.set()
+
+    async def _start(self) -> None:
+        app = web.Application()
+        app.router.add_get("/v1/models", self._list)
+        app.router.add_post("/v1/chat/completions", self._complete)
+        app.router.add_post("/tokenize", self._tokenize)
+        # A handler is cancelled when its caller hangs up, as model servers stop generating then.
+        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.01)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
+        await site.start()
+        self._port = self._runner.addresses[0][1]
+
+    async def _stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def _list(self, _request: web.Request) -> web.Response:
+        await self._maybe_hang()
+        return web.json_response({"object": "list", "data": [{"id": id_} for id_ in self.models]})
+
+    async def _tokenize(self, request: web.Request) -> web.Response:
+        await self._maybe_hang()
+        if not self.tokenizes:
+            return web.json_response({}, status=404)
+        # One token a word: far from the bound of one token a byte, which tests tell apart.
+        words = str((await request.json())["content"]).split()
+        return web.json_response({"tokens": list(range(len(words)))})
+
+    async def _maybe_hang(self) -> None:
+        if self.fault in ("hang", "hang_after_first"):
+            await asyncio.Event().wait()
+
+    async def _complete(self, request: web.Request) -> web.StreamResponse:
+        self.requests.append(await request.json())
+        if self.fault in ("hang", "never_begin"):
+            await asyncio.Event().wait()
+        if self.fault == "refuse":
+            status, body = self.refusal
+            return web.json_response(body, status=status)
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        try:
+            async for data in self._answer():
+                await response.write(b"data: " + data + b"\n\n")
+        except asyncio.CancelledError:
+            self.left.set()
+            raise
+        except ConnectionError:
+            self.left.set()
+        if self.fault == "break_off" and request.transport is not None:
+            request.transport.abort()
+        return response
+
+    async def _answer(self) -> AsyncGenerator[bytes]:
+        for index, piece in enumerate(self.pieces):
+            if index:
+                await self._between()
+                if self.fault == "error_event":
+                    yield json.dumps({"error": {"code": 500, "message": "out of memory"}}).encode()
+                    return
+                if self.fault == "break_off":
+                    return
+            if self.fault == "garbage":
+                yield b"<html>not a model</html>"
+                return
+            yield _chunk({"content": piece}, None)
+        if self.fault == "no_end":
+            return
+        yield _chunk({}, self.finish_reason)
+        count = len(self.pieces)
+        usage = {"prompt_tokens": 7, "completion_tokens": count, "total_tokens": 7 + count}
+        yield json.dumps({"choices": [], "usage": usage}).encode()
+        yield b"[DONE]"
+
+    async def _between(self) -> None:
+        await asyncio.sleep(self.seconds_between)
+        if self.fault == "hang_after_first":
+            await asyncio.Event().wait()
+        if self.fault == "busy_after_first":
+            await asyncio.to_thread(self._resumed.wait)
+
+
+def _chunk(delta: dict[str, Any], finish_reason: str | None) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+    return json.dumps({"choices": [choice]}).encode()

@@ -1,0 +1,60 @@
+"""A service's application behind a real socket, in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+
+import uvicorn
+from fastapi import FastAPI
+
+from tracemypods.kit.serve import Server
+from tracemypods.local.testing.background import BackgroundLoop
+
+
+class ServedApp:
+    """Serves an application on a free port of 127.0.0.1. Use as a context manager.
+
+    `url` is its address. The server is the one that services run, so that draining and callers
+    who leave are real.
+    """
+
+    def __init__(self, app: FastAPI, drain_seconds: int = 2) -> None:
+        self.app = app
+        self._drain_seconds = drain_seconds
+        self._background = BackgroundLoop()
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+
+    def __enter__(self) -> ServedApp:
+        self._background.__enter__()
+        self._background.run(self._start())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._background.run(self._stop())
+        self._background.__exit__()
+        self._socket.close()
+
+    def tell_to_stop(self) -> None:
+        """Do what SIGTERM does; returns at once."""
+        self._server.handle_exit(signal.SIGTERM, None)
+
+    async def _start(self) -> None:
+        config = uvicorn.Config(
+            self.app,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=self._drain_seconds,
+        )
+        self._server = Server(config, self.app.state.draining)
+        self._serving = asyncio.ensure_future(self._server.serve(sockets=[self._socket]))
+        while not self._server.started:
+            if self._serving.done():
+                self._serving.result()
+            await asyncio.sleep(0.005)
+
+    async def _stop(self) -> None:
+        self._server.should_exit = True
+        await self._serving
