@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Scope
 
 from tracemypods.frontend.settings import Settings
 from tracemypods.kit.app import create_service
@@ -18,6 +18,8 @@ from tracemypods.kit.errors import answer_problem
 
 PACKAGES = {"/packages/markdown-it.js": "markdown-it/dist/browser/markdown-it.esm.min.mjs"}
 """The files of npm packages that the pages load, by the path under which they load them."""
+
+JAVASCRIPT = "text/javascript"
 
 HEADERS = {
     # Nothing is loaded from elsewhere, nothing inline runs, and no string becomes HTML or script.
@@ -43,23 +45,31 @@ HEADERS = {
 }
 
 
-class PackageFile:
-    """Serves one file of an npm package."""
+class Pages(StaticFiles):
+    """The pages. Folders have no listing; the root is the front page."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        return await super().get_response("index.html" if path == "." else path, scope)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await FileResponse(self._path, media_type="text/javascript")(scope, receive, send)
+
+def package_routes(packages_dir: Path) -> APIRouter:
+    """A route for each file of PACKAGES."""
+    router = APIRouter()
+
+    async def serve(request: Request) -> Response:
+        return FileResponse(packages_dir / PACKAGES[request.url.path], media_type=JAVASCRIPT)
+
+    for path in PACKAGES:
+        router.add_route(path, serve, include_in_schema=False)
+    return router
 
 
 def create_app(settings: Settings) -> FastAPI:
     """Make the application."""
     not_found_page = settings.site_dir / "site" / "404.html"
     mounts: Mapping[str, ASGIApp] = {
-        **{path: PackageFile(settings.packages_dir / file) for path, file in PACKAGES.items()},
         "/design": StaticFiles(directory=settings.site_dir / "design"),
-        "/": StaticFiles(directory=settings.site_dir / "site", html=True),
+        "/": Pages(directory=settings.site_dir / "site"),
     }
 
     async def answer_error(request: Request, error: Exception) -> Response:
@@ -68,6 +78,12 @@ def create_app(settings: Settings) -> FastAPI:
             return FileResponse(not_found_page, status_code=404)
         return await answer_problem(request, error)
 
-    app = create_service("frontend", settings, mounts=mounts, headers=HEADERS)
+    app = create_service(
+        "frontend",
+        settings,
+        routers=[package_routes(settings.packages_dir)],
+        mounts=mounts,
+        headers=HEADERS,
+    )
     app.add_exception_handler(HTTPException, answer_error)
     return app

@@ -1,0 +1,91 @@
+"""Settings: where they come from, and that every problem is told at once without a value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from tracemypods.kit.settings import (
+    Mode,
+    Secret,
+    ServiceSettings,
+    SettingsError,
+    describe,
+    load,
+)
+
+
+class Example(ServiceSettings):
+    """Settings of a service that there is not."""
+
+    model_config = SettingsConfigDict(env_prefix="TRACEMYPODS_EXAMPLE_")
+
+    key: Secret
+    size: int = Field(3, gt=0, description="How large")
+    shared: str = Field("x", validation_alias="TRACEMYPODS_SHARED", description="Shared")
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    for name in list(os.environ):
+        if name.startswith("TRACEMYPODS_"):
+            monkeypatch.delenv(name)
+
+
+def test_the_environment_wins_over_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRACEMYPODS_EXAMPLE_KEY", "k" * 32)
+    monkeypatch.setenv("TRACEMYPODS_EXAMPLE_SIZE", "7")
+    monkeypatch.setenv("TRACEMYPODS_SHARED", "y")
+    monkeypatch.setenv("TRACEMYPODS_MODE", "demo")
+    settings = load(Example)
+    assert settings.key.get_secret_value() == "k" * 32
+    assert (settings.size, settings.shared, settings.mode) == (7, "y", Mode.DEMO)
+
+
+def test_production_is_the_mode_when_nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRACEMYPODS_EXAMPLE_KEY", "k" * 32)
+    assert load(Example).mode is Mode.PRODUCTION
+
+
+def test_secrets_are_read_from_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "tracemypods_example_key").write_text("f" * 40 + "\n")
+    monkeypatch.setenv("TRACEMYPODS_SECRETS_DIR", str(tmp_path))
+    assert load(Example).key.get_secret_value() == "f" * 40
+
+
+def test_every_problem_is_told_and_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRACEMYPODS_EXAMPLE_KEY", "hunter2")
+    monkeypatch.setenv("TRACEMYPODS_EXAMPLE_SIZE", "0")
+    monkeypatch.setenv("TRACEMYPODS_MODE", "fast")
+    with pytest.raises(SettingsError) as error:
+        load(Example)
+    lines = str(error.value).splitlines()
+    assert [line.split(":")[0] for line in lines] == [
+        "TRACEMYPODS_MODE",
+        "TRACEMYPODS_EXAMPLE_KEY",
+        "TRACEMYPODS_EXAMPLE_SIZE",
+    ]
+    assert "hunter2" not in str(error.value)
+
+
+def test_a_missing_folder_of_secrets_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRACEMYPODS_SECRETS_DIR", "/nowhere/at/all")
+    with pytest.raises(SettingsError, match="/nowhere/at/all"):
+        load(Example)
+
+
+def test_a_secret_does_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRACEMYPODS_EXAMPLE_KEY", "s3cret" * 10)
+    assert "s3cret" not in repr(load(Example))
+
+
+def test_descriptions_for_the_readme() -> None:
+    rows = describe(Example)
+    assert ("TRACEMYPODS_EXAMPLE_KEY", "required", "") in rows
+    assert ("TRACEMYPODS_EXAMPLE_SIZE", "`3`", "How large") in rows
+    assert ("TRACEMYPODS_SHARED", "`x`", "Shared") in rows
