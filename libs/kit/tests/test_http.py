@@ -75,8 +75,12 @@ def test_a_call_carries_the_key_and_the_id_of_the_request() -> None:
 
 
 async def read_stream(http: HttpClient) -> None:
-    async with http.stream("POST", "/", json={"a": 1}) as response:
-        await response.read()
+    response = await http.open("POST", "/", json={"a": 1})
+    try:
+        with http.named_failures():
+            await response.read()
+    finally:
+        response.close()
 
 
 @pytest.mark.parametrize(

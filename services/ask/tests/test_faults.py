@@ -121,7 +121,7 @@ def test_a_busy_model_server_is_not_taken_for_a_hung_one(
 def test_an_answer_that_never_begins_is_given_up(
     make_ask: Callable[..., ServedApp], stub: ModelStub, token: str
 ) -> None:
-    served = make_ask(silence_seconds=0.05, first_token_seconds=0.2)
+    served = make_ask(silence_seconds=0.05, first_text_seconds=0.2)
     stub.fault = "never_begin"
     with caller(served.url, token) as client:
         answer = client.post("/api/ask", json=QUESTION)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import aiohttp
 from pydantic import SecretStr
 
 from tracemypods.kit.context import request_id
+
+KEEP_ALIVE_SECONDS = 3.0
+"""How long an idle connection is kept. uvicorn and llama.cpp close theirs after 5 s, and a question
+that is sent just then is lost."""
 
 
 class DependencyError(Exception):
@@ -68,7 +72,8 @@ class HttpClient:
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:  # made on first use, since it belongs to the running loop
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS),
+                cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._session
 
@@ -78,26 +83,15 @@ class HttpClient:
             headers["Authorization"] = f"Bearer {self._bearer.get_secret_value()}"
         return headers
 
-    @asynccontextmanager
-    async def stream(
+    async def open(
         self, method: str, path: str, json: Mapping[str, Any] | None = None
-    ) -> AsyncGenerator[aiohttp.ClientResponse]:
-        """Make a call and give its answer as it comes; leaving the context hangs up.
+    ) -> aiohttp.ClientResponse:
+        """Make a call and return its answer to be read as it comes; the caller closes it.
 
-        Raises DependencyDown or DependencyTimeout, also while the answer is read inside.
+        Raises DependencyDown or DependencyTimeout. Read it inside `named_failures`.
         """
-        async with (
-            self._named_failures(),
-            self._open_session().request(
-                method,
-                f"{self._base_url}{path}",
-                json=json,
-                headers=self._headers(),
-                timeout=self._stream_timeout,
-                allow_redirects=False,
-            ) as response,
-        ):
-            yield response
+        with self.named_failures():
+            return await self._request(method, path, json, self._stream_timeout)
 
     async def call(
         self, method: str, path: str, json: Mapping[str, Any] | None = None
@@ -106,21 +100,29 @@ class HttpClient:
 
         Raises DependencyDown or DependencyTimeout.
         """
-        async with (
-            self._named_failures(),
-            self._open_session().request(
-                method,
-                f"{self._base_url}{path}",
-                json=json,
-                headers=self._headers(),
-                timeout=self._call_timeout,
-                allow_redirects=False,
-            ) as response,
-        ):
-            return response.status, await response.read()
+        with self.named_failures():
+            async with await self._request(method, path, json, self._call_timeout) as response:
+                return response.status, await response.read()
 
-    @asynccontextmanager
-    async def _named_failures(self) -> AsyncGenerator[None]:
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        json: Mapping[str, Any] | None,
+        timeout: aiohttp.ClientTimeout,
+    ) -> aiohttp.ClientResponse:
+        return await self._open_session().request(
+            method,
+            f"{self._base_url}{path}",
+            json=json,
+            headers=self._headers(),
+            timeout=timeout,
+            allow_redirects=False,
+        )
+
+    @contextmanager
+    def named_failures(self) -> Generator[None]:
+        """Turn whatever aiohttp raises inside into a DependencyError with this server's name."""
         try:
             yield
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:

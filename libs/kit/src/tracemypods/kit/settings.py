@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from enum import StrEnum
 from pathlib import Path
@@ -106,6 +107,8 @@ def describe(settings_class: type[ServiceSettings]) -> list[tuple[str, str, str]
             shown = "required"
         elif default is None or default == "" or default == ():
             shown = "not set"
+        elif isinstance(default, tuple):
+            shown = f"`{json.dumps(default)}`"
         else:
             shown = f"`{default}`"
         rows.append((variable_name(settings_class, name), shown, field.description or ""))

@@ -1,17 +1,16 @@
-"""An answer as it comes into being, and the watch over a model server that falls silent."""
+"""An answer as it comes into being."""
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
-from tracemypods.ask.completions import Chunk, Interrupted, Usage, complete
+from tracemypods.ask.completions import Interrupted, Usage, complete
 from tracemypods.ask.conversation import Fitted, Message, fit
 from tracemypods.ask.models import ModelServer, unavailable, upstream_name
+from tracemypods.ask.silence import SilenceWatch
 from tracemypods.contracts.catalogue import ModelEntry
 from tracemypods.kit.errors import Problem
 from tracemypods.kit.http import (
@@ -66,12 +65,12 @@ class Answerer:
         models: ModelServer,
         *,
         silence: float,
-        first_token: float,
+        first_text: float,
     ) -> None:
         self._client = client
         self._models = models
         self._silence = silence
-        self._first_token = first_token
+        self._first_text = first_text
 
     async def fit(self, question: Question) -> Fitted:
         """Cut the question to the model's context.
@@ -100,8 +99,9 @@ class Answerer:
             "max_tokens": fitted.answer_tokens,
         }
         finish_reason, usage = "stop", Usage(0, 0)
+        watch = SilenceWatch(self._models.probe, silence=self._silence, first_text=self._first_text)
         try:
-            async with aclosing(self._watched(complete(self._client, body))) as chunks:
+            async with aclosing(complete(self._client, body, watch)) as chunks:
                 async for chunk in chunks:
                     finish_reason = chunk.finish_reason or finish_reason
                     usage = chunk.usage or usage
@@ -116,35 +116,3 @@ class Answerer:
         except DependencyError:
             raise Interrupted("The connection to the model server broke. Ask again.") from None
         yield Done(finish_reason, usage)
-
-    async def _watched(self, chunks: AsyncGenerator[Chunk]) -> AsyncGenerator[Chunk]:
-        """Pass chunks on; while none comes, make sure that the server is still there.
-
-        A server may be silent for long because it is busy with a long prompt or with others, so
-        silence alone is no failure: one that still says which models it has may go on.
-        """
-        started = time.monotonic()
-        begun = False
-        async with aclosing(chunks):
-            while True:
-                upcoming = asyncio.ensure_future(anext(chunks, None))
-                try:
-                    while not (await asyncio.wait({upcoming}, timeout=self._silence))[0]:
-                        if not begun and time.monotonic() - started > self._first_token:
-                            raise DependencyTimeout("models", "no first token in time")
-                        await self._still_there()
-                finally:
-                    if not upcoming.done():
-                        upcoming.cancel()
-                        await asyncio.wait({upcoming})
-                chunk = upcoming.result()
-                if chunk is None:
-                    return
-                begun = True
-                yield chunk
-
-    async def _still_there(self) -> None:
-        try:
-            await self._models.probe()
-        except DependencyError as error:
-            raise DependencyTimeout("models", error.reason) from None

@@ -47,7 +47,7 @@ def create_app(settings: Settings, clock: Clock = utc_now) -> FastAPI:
     beside_api = model_client(settings, settings.models_url.rstrip("/").removesuffix("/v1"))
     models = ModelServer(api, beside_api, catalogue)
     answerer = Answerer(
-        api, models, silence=settings.silence_seconds, first_token=settings.first_token_seconds
+        api, models, silence=settings.silence_seconds, first_text=settings.first_text_seconds
     )
 
     @asynccontextmanager

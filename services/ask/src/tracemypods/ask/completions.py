@@ -10,8 +10,12 @@ from typing import Any
 
 import aiohttp
 
+from tracemypods.ask.silence import SilenceWatch
 from tracemypods.kit.errors import InvalidRequest, Problem, Unavailable
-from tracemypods.kit.http import DependencyDown, HttpClient
+from tracemypods.kit.http import HttpClient
+
+LONGEST_EVENT = 1024 * 1024
+"""Bytes of one event; an answer's text comes in many."""
 
 _log = logging.getLogger("tracemypods.ask.completions")
 
@@ -44,38 +48,49 @@ class Interrupted(Problem):
     status, code = 502, "answer_interrupted"
 
 
-async def complete(client: HttpClient, body: Mapping[str, Any]) -> AsyncGenerator[Chunk]:
+async def complete(
+    client: HttpClient, body: Mapping[str, Any], watch: SilenceWatch
+) -> AsyncGenerator[Chunk]:
     """Ask the model server and give its answer as it comes. Closing the generator hangs up.
 
     `body` is a request of OpenAI's chat completions, less what is set here. Raises DependencyError
-    when the server cannot be reached or breaks off, Problem for what it refuses, and Interrupted
-    for an answer that ends without an end.
+    when the server cannot be reached, falls silent or breaks off, Problem for what it refuses, and
+    Interrupted for an answer that ends without an end.
     """
     request = {**body, "stream": True, "stream_options": {"include_usage": True}}
     ended = False
-    async with client.stream("POST", "/chat/completions", json=request) as response:
-        if response.status != 200:
-            raise _refused(response.status, await response.read())
-        async for data in _events(response):
-            if data == b"[DONE]":
-                break
-            chunk = _parse(data)
-            ended = ended or chunk.finish_reason is not None
-            yield chunk
+    async with watch:
+        response = await watch.opening(client.open("POST", "/chat/completions", json=request))
+        watch.reading(response)
+        try:
+            with client.named_failures():
+                if response.status != 200:
+                    raise _refused(response.status, await response.read())
+                async for data in _events(response, watch):
+                    if data == b"[DONE]":
+                        break
+                    chunk = _parse(data)
+                    ended = ended or chunk.finish_reason is not None
+                    yield chunk
+        finally:
+            response.close()
     if not ended:
         raise Interrupted("The model server broke off its answer. Ask again.")
 
 
-async def _events(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
+async def _events(response: aiohttp.ClientResponse, watch: SilenceWatch) -> AsyncGenerator[bytes]:
     """The data of each server-sent event. Model servers put one line of JSON into each."""
-    try:
-        async for line in response.content:
+    rest = b""
+    async for received in response.content.iter_any():
+        watch.heard()
+        *lines, rest = (rest + received).split(b"\n")
+        for line in lines:
             if line.startswith(b"data:"):
                 yield line[5:].strip()
             elif line.startswith(b"error:"):  # llama.cpp names the field so
                 yield b'{"error":%s}' % line[6:].strip()
-    except ValueError as error:  # aiohttp: a line is longer than it takes
-        raise DependencyDown("models", str(error)) from error
+        if len(rest) > LONGEST_EVENT:
+            raise Interrupted("The model server sent something unreadable. Ask again.")
 
 
 def _parse(data: bytes) -> Chunk:

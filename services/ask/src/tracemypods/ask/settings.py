@@ -46,7 +46,7 @@ class Settings(RedisSettings):
         description="After so much silence in an answer the model server is asked whether it "
         "is still there; one that answers may go on, seconds",
     )
-    first_token_seconds: float = Field(
+    first_text_seconds: float = Field(
         120.0, gt=0, description="How long an answer may take to begin, seconds"
     )
     heartbeat_seconds: float = Field(

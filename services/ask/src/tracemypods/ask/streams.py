@@ -123,20 +123,26 @@ class EventStream(Response):
         await send(_body(b"", more=False))
 
     async def _send_all(self, send: Send) -> None:
-        async with aclosing(self._frames) as frames:
+        clock = asyncio.get_running_loop().time
+        sent_at = clock()
+
+        async def beat() -> None:
+            nonlocal sent_at
             while True:
-                upcoming = asyncio.ensure_future(anext(frames, None))
-                try:
-                    while not (await asyncio.wait({upcoming}, timeout=self._heartbeat))[0]:
-                        await send(_body(HEARTBEAT, more=True))
-                finally:
-                    if not upcoming.done():
-                        upcoming.cancel()
-                        await asyncio.wait({upcoming})
-                made = upcoming.result()
-                if made is None:
-                    return
-                await send(_body(made, more=True))
+                await asyncio.sleep(sent_at + self._heartbeat - clock())
+                if clock() - sent_at >= self._heartbeat:
+                    sent_at = clock()
+                    await send(_body(HEARTBEAT, more=True))
+
+        beating = asyncio.create_task(beat())
+        try:
+            async with aclosing(self._frames) as frames:
+                async for made in frames:
+                    sent_at = clock()
+                    await send(_body(made, more=True))
+        finally:
+            beating.cancel()
+            await asyncio.wait({beating})
 
 
 def _body(content: bytes, *, more: bool) -> dict[str, Any]:

@@ -1,0 +1,67 @@
+# `make help` lists what there is. PORT=9000 make up moves the fleet; PYTHON names another Python.
+PYTHON ?= python3
+TRACEMYPODS := .venv/bin/tracemypods
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+.PHONY: install
+install:
+	@$(PYTHON) scripts/install.py
+
+.PHONY: up
+up: install ## Install what is missing, start the fleet, and say where it is
+	@$(TRACEMYPODS) up
+
+.PHONY: down
+down: ## Stop the fleet; its data stays
+	@$(TRACEMYPODS) down
+
+.PHONY: status
+status: ## Show what runs, where, and how much memory it takes
+	@$(TRACEMYPODS) status
+
+.PHONY: logs
+logs: ## Show the last lines of all logs (`.venv/bin/tracemypods logs -f ask` follows one)
+	@$(TRACEMYPODS) logs
+
+.PHONY: reset
+reset: ## Stop the fleet and delete its data and secrets
+	@$(TRACEMYPODS) reset
+
+.PHONY: render
+render: ## Render what repeats fleet.toml, settings and licences
+	@$(TRACEMYPODS) render
+	@.venv/bin/python scripts/render_docs.py
+
+.PHONY: install-development
+install-development:
+	@$(PYTHON) scripts/install.py --development
+
+.PHONY: test
+test: install-development ## Run all tests, on data and ports of their own
+	@.venv/bin/pytest
+
+.PHONY: check
+check: install-development ## Lint, format, types, and that what is rendered is current
+	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check
+	@.venv/bin/pyright
+	@$(TRACEMYPODS) render --check
+	@.venv/bin/python scripts/render_docs.py --check
+
+.PHONY: format
+format: ## Format the code and mend what the linter can
+	@.venv/bin/ruff check --fix
+	@.venv/bin/ruff format
+
+.PHONY: lock
+lock: ## Lock again after a pyproject.toml changed (UPGRADE=--upgrade renews all pins)
+	@.venv/bin/python scripts/lock.py $(UPGRADE)
+
+.PHONY: bench
+bench: install ## Measure the figures of docs/performance.md
+	@.venv/bin/python -m loadtest.bench
