@@ -25,8 +25,6 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from tracemypods.local.fleet import Fleet
-
 FRONTEND = Path(__file__).resolve().parents[2] / "frontend"
 
 # Chromium's own sandbox needs rights that a container may lack. The package's own list of
@@ -41,13 +39,6 @@ CHROMIUM_ARGUMENTS = [
 
 ANSWER_TIMEOUT_MS = 150_000
 """A busy machine's model may take its time; nothing below is measured against a clock."""
-
-
-@pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a fleet of this test run's own."""
-    with Fleet(tmp_path_factory.mktemp("fleet")) as fleet:
-        yield fleet.url().rstrip("/")
 
 
 @pytest.fixture(scope="session")
