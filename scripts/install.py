@@ -71,8 +71,7 @@ def run(title: str, command: list[str], hint: str, cwd: Path = ROOT) -> None:
 
         threading.Thread(target=heartbeat, daemon=True).start()
         lines: list[str] = []
-        assert process.stdout is not None
-        for line in process.stdout:
+        for line in process.stdout or ():
             lines.append(line.rstrip())
             if line.startswith(("Downloading", " Downloaded", "Prepared", "Installed")):
                 print(f"    {line.strip()}", flush=True)
@@ -113,7 +112,7 @@ def install_python() -> None:
     )
     uv = [str(BIN / "uv"), "pip"]
     run(
-        "Python packages (about 330 MB the first time)",
+        "Python packages (about 285 MB the first time)",
         [*uv, "sync", "--require-hashes", "--python", python, str(locks[1])],
         online,
     )

@@ -47,9 +47,9 @@ def licence(package: metadata.PackageMetadata) -> str:
         for one in package.get_all("Classifier") or []
         if one.startswith(CLASSIFIER)
     ]
-    stated = (package.get("License") or "").strip()
-    if expression := package.get("License-Expression"):
-        return expression
+    stated = package["License"].strip() if "License" in package else ""
+    if "License-Expression" in package:
+        return package["License-Expression"]
     if stated and "\n" not in stated and len(stated) < 40:
         return stated
     return " or ".join(classifiers) or "see the package"

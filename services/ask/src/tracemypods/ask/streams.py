@@ -39,9 +39,13 @@ def frame(data: str, event: str | None = None) -> bytes:
     return f"{name}data: {data}\n\n".encode()
 
 
+# One encoder for all: json.dumps would make a new one for every token.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
 def compact_json(value: Mapping[str, Any]) -> str:
     """JSON on one line."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 class Departure:

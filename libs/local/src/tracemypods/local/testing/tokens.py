@@ -26,6 +26,6 @@ def store_token(valkey: Valkey, *, expires_in: float = 3600, revoked: bool = Fal
         expires_at=now + timedelta(seconds=expires_in),
         revoked_at=now if revoked else None,
     )
-    with Redis.from_url(valkey.url, password=valkey.password) as redis:
+    with Redis(port=valkey.port, password=valkey.password) as redis:
         redis.set(KEYS.record_key(token), record.model_dump_json(), ex=3600)
     return token

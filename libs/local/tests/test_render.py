@@ -1,0 +1,112 @@
+"""What is rendered from fleet.toml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tracemypods.local import checkout, cli, table
+from tracemypods.local.errors import FleetError
+from tracemypods.local.render import (
+    TABLE_BEGIN,
+    TABLE_END,
+    caddyfile,
+    everything,
+    services_table,
+    with_table,
+)
+
+TOML = """
+[gateway]
+port = 8080
+memory_mb = 80
+[backends.redis]
+summary = "Valkey"
+memory_mb = 30
+[services.shop]
+summary = "Sells"
+routes = ["/shop", "/shop/*"]
+needs = ["redis"]
+memory_mb = 50
+[services.site]
+summary = "Serves the pages"
+routes = ["/*"]
+needs = []
+memory_mb = 50
+"""
+
+
+@pytest.fixture
+def toml(tmp_path: Path) -> Path:
+    path = tmp_path / "fleet.toml"
+    path.write_text(TOML)
+    return path
+
+
+def test_what_is_committed_is_current() -> None:
+    assert [file.path.name for file in everything() if not file.is_current] == []
+
+
+def test_check_fails_and_changes_nothing_when_something_is_not_current(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(checkout, "ROOT", tmp_path)
+    monkeypatch.setattr(checkout, "CADDYFILE", tmp_path / "gateway" / "Caddyfile")
+    monkeypatch.setattr(checkout, "README", tmp_path / "README.md")
+    (tmp_path / "README.md").write_text(f"# Title\n{TABLE_BEGIN}\n{TABLE_END}\nrest\n")
+    assert cli.main(["render", "--check"]) == 1
+    said = capsys.readouterr().out.splitlines()
+    assert said == [
+        "gateway/Caddyfile is not what fleet.toml says: run `make render`",
+        "README.md is not what fleet.toml says: run `make render`",
+    ]
+    assert not (tmp_path / "gateway").exists()
+    assert cli.main(["render"]) == 0
+    assert cli.main(["render", "--check"]) == 0
+    readme = (tmp_path / "README.md").read_text()
+    assert readme.startswith(f"# Title\n{TABLE_BEGIN}\n| service |")
+    assert readme.endswith(f"{TABLE_END}\nrest\n")
+    for service in table.load().services:
+        assert f"| {service} |" in readme
+
+
+def test_a_service_gets_a_route_and_an_upstream(toml: Path) -> None:
+    text = caddyfile(table.load(toml))
+    assert "@shop path /shop /shop/*" in text
+    assert "import to {$TRACEMYPODS_SHOP_UPSTREAM:shop:8000}" in text
+    assert "import to {$TRACEMYPODS_SITE_UPSTREAM:site:8000}" in text
+    assert "@site" not in text
+    assert "<<" not in text
+
+
+def test_the_table_shows_the_catch_all_as_the_root(toml: Path) -> None:
+    lines = services_table(table.load(toml)).splitlines()
+    assert lines[2] == "| shop | `/shop`, `/shop/*` | redis | Sells |"
+    assert lines[3].startswith("| site | `/` |")
+
+
+def test_half_a_pair_of_markers_is_refused() -> None:
+    with pytest.raises(FleetError, match="needs both"):
+        with_table(f"{TABLE_END} {TABLE_BEGIN}", "")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"/shop/*"', '"shop"', "shop is not a route"),
+        ('"/shop/*"', '"/shop/*/x"', "is not a route"),
+        ('"/shop/*"', '"/shop/"', "is not a route"),
+        ('"/shop/*"', '"/shop"', "/shop is listed twice"),
+        ('["redis"]', '["mongo"]', "shop needs mongo, which is not a part"),
+        ("[services.shop]", "[services.redis]", "same name"),
+        ("port = 8080", "", "lacks a value"),
+        ("port = 8080", "port = [", "can't be read"),
+        ('"/*"', '"/site"', "exactly one service must list"),
+    ],
+)
+def test_a_wrong_table_is_refused(toml: Path, old: str, new: str, message: str) -> None:
+    assert old in TOML
+    toml.write_text(TOML.replace(old, new))
+    with pytest.raises(FleetError, match=message):
+        caddyfile(table.load(toml))
