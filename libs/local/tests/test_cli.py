@@ -111,3 +111,26 @@ def test_the_printed_curl_line_is_shell() -> None:
     subprocess.run(["sh", "-n", "-c", lines], check=True)  # noqa: S607 - the system's shell
     assert "/api/token" in lines
     assert "/api/ask" in lines
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("http://127.0.0.1:9/v1", "no model server answers at http://127.0.0.1:9/v1"),
+        ("127.0.0.1:11434", "write it as http://HOST:PORT/v1"),
+        ("file:///etc/passwd", "write it as http://HOST:PORT/v1"),
+    ],
+)
+def test_a_model_server_that_is_not_there_is_named_before_anything_starts(
+    data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    address: str,
+    said: str,
+) -> None:
+    monkeypatch.setenv("TRACEMYPODS_MODELS_URL", address)
+    assert run(data, "up") == 1
+    message = capsys.readouterr().err
+    assert said in message
+    assert len(message.splitlines()) == 1
+    assert not data.exists()

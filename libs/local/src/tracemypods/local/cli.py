@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tracemypods.local import checkout, follow_logs, memory, ports, request, welcome
+from tracemypods.local import checkout, follow_logs, memory, models, ports, request, welcome
 from tracemypods.local.errors import BadRequest, FleetError
 from tracemypods.local.fleet import Fleet
 from tracemypods.local.output import complain, say
@@ -44,6 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def up(options: argparse.Namespace) -> int:
     """Start what does not run."""
+    own_models = os.environ.get(models.URL_VARIABLE)
+    if own_models:
+        models.require_reachable(own_models)
     asked = os.environ.get("PORT", "").strip()
     fleet = Fleet(
         options.data,

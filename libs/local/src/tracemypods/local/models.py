@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tracemypods.local import fingerprints, model_server, secrets
 from tracemypods.local.data_directory import DataDirectory
-from tracemypods.local.errors import MissingPackage
+from tracemypods.local.errors import FleetError, MissingPackage
 from tracemypods.local.parts import Part
 from tracemypods.local.ports import HOST
 from tracemypods.local.probes import HttpProbe
@@ -16,6 +19,31 @@ from tracemypods.local.probes import HttpProbe
 NAME = "models"
 URL_VARIABLE = "TRACEMYPODS_MODELS_URL"
 """Where a person has a model server of their own, it is used instead of the embedded one."""
+
+
+_REACH_SECONDS = 3.0
+
+
+def require_reachable(address: str) -> None:
+    """Make sure that somebody answers at a person's own model server, whatever the answer.
+
+    Raises FleetError.
+    """
+    if urlsplit(address).scheme not in ("http", "https"):
+        raise FleetError(
+            f"{URL_VARIABLE} is {address!r}: write it as http://HOST:PORT/v1 or https://HOST/v1"
+        )
+    try:
+        with urllib.request.urlopen(f"{address}/models", timeout=_REACH_SECONDS):  # noqa: S310
+            return
+    except urllib.error.HTTPError as answer:
+        answer.close()
+    except (OSError, ValueError) as error:
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        raise FleetError(
+            f"no model server answers at {address} ({URL_VARIABLE}): {reason}; start it, or unset "
+            "the variable to use the one that comes along"
+        ) from None
 
 
 def part(data: DataDirectory, port: int, environment: dict[str, str], restart: str) -> Part:
