@@ -190,6 +190,18 @@ def test_the_access_log_has_no_query(client: httpx2.Client) -> None:
     assert "hunter2" not in line
 
 
+def test_metrics_count_requests_by_the_template_of_their_route(client: httpx2.Client) -> None:
+    client.get("/missing")
+    client.get("/nowhere/alice")
+    client.get("/broken")
+    text = client.get("/metrics").text
+    count = "http_server_request_duration_seconds_count"
+    assert f'{count}{{method="GET",route="/missing",status="404"}} 1.0' in text
+    assert f'{count}{{method="GET",route="none",status="404"}} 1.0' in text
+    assert "http_server_unhandled_errors_total 1.0" in text
+    assert "alice" not in text
+
+
 def test_openapi_names_the_problem_document(client: httpx2.Client) -> None:
     described = client.get("/openapi.json").json()
     error = described["paths"]["/things"]["post"]["responses"]["422"]

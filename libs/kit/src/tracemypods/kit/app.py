@@ -13,8 +13,10 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
+from tracemypods.kit import telemetry
 from tracemypods.kit.errors import answer_problem
 from tracemypods.kit.health import Check, health_router
+from tracemypods.kit.metrics import Metrics, metrics_router
 from tracemypods.kit.middleware import BodyLimit, RequestContext
 from tracemypods.kit.settings import ServiceSettings
 
@@ -62,7 +64,7 @@ def create_service(
 
     `name` is its name in fleet.toml, `checks` are the dependencies that `/readyz` asks,
     `body_limit` is in bytes, `headers` are added to (and win over) SECURITY_HEADERS. The
-    application's `state.draining` is a Draining.
+    application's `state.draining` is a Draining, its `state.metrics` a Metrics.
     """
     options: dict[str, Any] = {"lifespan": lifespan} if lifespan else {}
     app = FastAPI(
@@ -77,12 +79,20 @@ def create_service(
         **options,
     )
     draining = Draining()
+    metrics = Metrics(name)
+    app.state.metrics = metrics
     app.state.draining = draining
     app.include_router(health_router(name, settings.mode, checks or {}, lambda: draining.begun))
+    app.include_router(metrics_router(metrics))
     for router in routers:
         app.include_router(router)
     for path, mounted in (mounts or {}).items():
         app.mount(path, mounted)
     app.add_middleware(BodyLimit, limit=body_limit)
-    app.add_middleware(RequestContext, security_headers={**SECURITY_HEADERS, **(headers or {})})
+    app.add_middleware(
+        RequestContext,
+        security_headers={**SECURITY_HEADERS, **(headers or {})},
+        metrics=metrics,
+    )
+    app.state.end_telemetry = telemetry.set_up(app, name, settings.mode)
     return app

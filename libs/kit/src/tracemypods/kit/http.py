@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 from pydantic import SecretStr
 
+from tracemypods.kit import deadlines
 from tracemypods.kit.context import request_id
 
 KEEP_ALIVE_SECONDS = 3.0
@@ -41,7 +42,8 @@ class HttpClient:
     """A client for one server.
 
     Times are in seconds: `connect` until the connection stands, `read` between two parts of an
-    answer, `total` for a whole call (not for streams). Nothing is retried here.
+    answer, `total` for a whole call (not for streams). A request that has less time left (see
+    `kit.deadlines`) waits no longer than that. Nothing is retried here.
     """
 
     def __init__(
@@ -57,10 +59,9 @@ class HttpClient:
         self.name = name
         self._base_url = base_url.rstrip("/")
         self._bearer = bearer
-        self._call_timeout = aiohttp.ClientTimeout(total=total, sock_connect=connect)
-        self._stream_timeout = aiohttp.ClientTimeout(
-            total=None, sock_connect=connect, sock_read=read
-        )
+        self._connect = connect
+        self._read = read
+        self._total = total
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -81,6 +82,9 @@ class HttpClient:
         headers = {"X-Request-Id": request_id()} if request_id() else {}
         if self._bearer is not None:
             headers["Authorization"] = f"Bearer {self._bearer.get_secret_value()}"
+        left = deadlines.header_value()
+        if left is not None:
+            headers[deadlines.HEADER] = left
         return headers
 
     async def open(
@@ -91,7 +95,7 @@ class HttpClient:
         Raises DependencyDown or DependencyTimeout. Read it inside `named_failures`.
         """
         with self.named_failures():
-            return await self._request(method, path, json, self._stream_timeout)
+            return await self._request(method, path, json, read=self._read)
 
     async def call(
         self, method: str, path: str, json: Mapping[str, Any] | None = None
@@ -101,7 +105,7 @@ class HttpClient:
         Raises DependencyDown or DependencyTimeout.
         """
         with self.named_failures():
-            async with await self._request(method, path, json, self._call_timeout) as response:
+            async with await self._request(method, path, json, total=self._total) as response:
                 return response.status, await response.read()
 
     async def _request(
@@ -109,8 +113,13 @@ class HttpClient:
         method: str,
         path: str,
         json: Mapping[str, Any] | None,
-        timeout: aiohttp.ClientTimeout,
+        *,
+        total: float | None = None,
+        read: float | None = None,
     ) -> aiohttp.ClientResponse:
+        timeout = aiohttp.ClientTimeout(
+            total=deadlines.at_most(total), sock_connect=self._connect, sock_read=read
+        )
         return await self._open_session().request(
             method,
             f"{self._base_url}{path}",

@@ -65,3 +65,4 @@ def run(
         timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
     )
     Server(config, app.state.draining).run()
+    app.state.end_telemetry()
