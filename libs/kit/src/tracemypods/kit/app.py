@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from tracemypods.kit import telemetry
 from tracemypods.kit.errors import answer_problem
 from tracemypods.kit.health import Check, health_router
+from tracemypods.kit.internal import EdgeKeys
 from tracemypods.kit.metrics import Metrics, metrics_router
 from tracemypods.kit.middleware import BodyLimit, RequestContext
 from tracemypods.kit.settings import ServiceSettings
@@ -64,7 +65,8 @@ def create_service(
 
     `name` is its name in fleet.toml, `checks` are the dependencies that `/readyz` asks,
     `body_limit` is in bytes, `headers` are added to (and win over) SECURITY_HEADERS. The
-    application's `state.draining` is a Draining, its `state.metrics` a Metrics.
+    application's `state.draining` is a Draining, its `state.metrics` a Metrics. Raises
+    SettingsError for an edge key that is too short.
     """
     options: dict[str, Any] = {"lifespan": lifespan} if lifespan else {}
     app = FastAPI(
@@ -81,6 +83,7 @@ def create_service(
     draining = Draining()
     metrics = Metrics(name)
     app.state.metrics = metrics
+    app.state.edge_keys = EdgeKeys.load(name)
     app.state.draining = draining
     app.include_router(health_router(name, settings.mode, checks or {}, lambda: draining.begun))
     app.include_router(metrics_router(metrics))

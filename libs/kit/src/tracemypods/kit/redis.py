@@ -53,7 +53,7 @@ def connect(settings: RedisSettings) -> Redis:
         retry=Retry(NoBackoff(), 1),
         decode_responses=True,
     )
-    return Redis(connection_pool=pool)
+    return Redis.from_pool(pool)  # which closes the pool with the client
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from collections.abc import Callable
 from types import FrameType
@@ -64,5 +65,8 @@ def run(
         proxy_headers=False,
         timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
     )
+    # What start-up made stays for good: the collector need not look at it with every request.
+    gc.collect()
+    gc.freeze()
     Server(config, app.state.draining).run()
     app.state.end_telemetry()
