@@ -13,10 +13,14 @@ from tracemypods.contracts.tokens import (
     ALPHABET,
     CHECKSUM_LENGTH,
     FREE_PREFIX,
+    NO_RECORD,
+    PREMIUM_PREFIX,
     TokenError,
     TokenKeys,
     TokenRecord,
     bearer_token,
+    found_record,
+    lookup_keys,
     valid_record,
 )
 
@@ -33,14 +37,20 @@ def test_a_new_token_has_its_form() -> None:
     assert token != KEYS.new_free_token()
 
 
-@given(position=st.integers(0, 49), character=st.sampled_from(ALPHABET))
-def test_one_changed_character_is_noticed(position: int, character: str) -> None:
-    token = KEYS.new_free_token()
+@pytest.mark.parametrize("prefix", [FREE_PREFIX, PREMIUM_PREFIX])
+@given(position=st.integers(0, 52), character=st.sampled_from(ALPHABET))
+def test_one_changed_character_is_noticed(prefix: str, position: int, character: str) -> None:
+    token = KEYS.with_checksum(prefix + KEYS.new_free_token()[len(FREE_PREFIX) : -CHECKSUM_LENGTH])
     changed = token[:position] + character + token[position + 1 :]
     if changed != token:
         with pytest.raises(TokenError) as error:
             KEYS.check_form(changed)
         assert error.value.code == "token_malformed"
+
+
+def test_the_prefix_tells_the_plan() -> None:
+    assert KEYS.check_form(KEYS.new_free_token()) == "free"
+    assert KEYS.check_form(KEYS.with_checksum(PREMIUM_PREFIX + "a" * 32)) == "premium"
 
 
 @given(st.text(max_size=80))
@@ -57,12 +67,26 @@ def test_the_checksum_needs_its_key() -> None:
         KEYS.check_form(others.new_free_token())
 
 
-def test_the_record_key_needs_its_key_and_hides_the_token() -> None:
+def test_the_hash_needs_its_key_and_hides_the_token() -> None:
     token = KEYS.new_free_token()
     others = TokenKeys(checksum_key=SecretStr("c" * 32), hash_key=SecretStr("x" * 32))
-    assert KEYS.record_key(token) == KEYS.record_key(token)
-    assert KEYS.record_key(token) != others.record_key(token)
-    assert token[-20:] not in KEYS.record_key(token)
+    assert KEYS.keyed_hash(token) == KEYS.keyed_hash(token)
+    assert KEYS.keyed_hash(token) != others.keyed_hash(token)
+    assert token[-20:] not in KEYS.keyed_hash(token)
+
+
+def test_a_rotated_hash_key_still_finds_what_was_stored_under_the_old_one() -> None:
+    rotated = TokenKeys(
+        checksum_key=SecretStr("c" * 32),
+        hash_key=SecretStr("n" * 32),
+        previous_hash_key=SecretStr("h" * 32),
+    )
+    token = KEYS.new_free_token()
+    rotated.check_form(token)
+    assert rotated.hashes(token)[0] != KEYS.keyed_hash(token)
+    assert KEYS.keyed_hash(token) in rotated.hashes(token)
+    assert rotated.hash_key_id != KEYS.hash_key_id
+    assert "n" * 8 not in rotated.hash_key_id
 
 
 @pytest.mark.parametrize(
@@ -80,27 +104,49 @@ def test_headers_without_a_token(header: str | None) -> None:
     assert error.value.status == 401
 
 
-def stored(**changes: object) -> str:
-    record = TokenRecord(
+def record(**changes: object) -> TokenRecord:
+    made = TokenRecord(
         id="tok_1", plan="free", issued_at=NOW, expires_at=NOW + timedelta(seconds=10)
     )
-    return record.model_copy(update=changes).model_dump_json(exclude_none=True)
+    return made.model_copy(update=changes)
 
 
 def test_records() -> None:
-    assert valid_record(stored(), NOW).plan == "free"
-    assert valid_record(stored(), NOW + timedelta(seconds=9.9)).id == "tok_1"
-    cases = {
-        "token_expired": [(None, NOW), (stored(), NOW + timedelta(seconds=10))],
-        "token_revoked": [(stored(revoked_at=NOW), NOW)],
+    assert valid_record(record(), NOW).plan == "free"
+    assert valid_record(record(), NOW + timedelta(seconds=9.9)).id == "tok_1"
+    cases: dict[str, list[tuple[TokenRecord | None, datetime]]] = {
+        "token_expired": [(None, NOW), (record(), NOW + timedelta(seconds=10))],
+        "token_revoked": [(record(revoked_at=NOW), NOW)],
     }
     for code, records in cases.items():
-        for record, now in records:
+        for one, now in records:
             with pytest.raises(TokenError) as error:
-                valid_record(record, now)
+                valid_record(one, now)
             assert error.value.code == code
 
 
-def test_a_record_of_a_newer_version_is_understood() -> None:
-    newer = stored()[:-1] + ',"colour":"blue"}'
-    assert valid_record(newer, NOW).id == "tok_1"
+def test_what_redis_says() -> None:
+    hashes = ["a", "b"]
+    assert lookup_keys(hashes) == [
+        "token:record:a",
+        "token:record:b",
+        "token:gone:a",
+        "token:gone:b",
+    ]
+    stored = record().model_dump_json()
+    newer = stored[:-1] + ',"colour":"blue"}'  # a field that a later version writes
+    assert found_record(hashes, [None] * 4) is None
+    assert found_record(hashes, [NO_RECORD, None, None, None]) == "unknown"
+    for found in (
+        found_record(hashes, [stored, None, None, None]),
+        found_record(hashes, [None, stored.encode(), None, None]),
+        found_record(hashes, [newer, None, None, None]),
+    ):
+        assert isinstance(found, TokenRecord)
+        assert found.id == "tok_1"
+    for position in (2, 3):  # a tombstone outweighs any copy of a record
+        answer: list[str | bytes | None] = [stored, stored, None, None]
+        answer[position] = "1"
+        with pytest.raises(TokenError) as error:
+            found_record(hashes, answer)
+        assert error.value.code == "token_revoked"

@@ -1,9 +1,9 @@
 """Access tokens: how they look, how they are checked, and the record behind one.
 
-A token is a readable prefix, 32 random base62 characters (190 bits) and a six-character
-checksum. The checksum is keyed, so whoever has not the key cannot make junk that reaches the
-store; the store knows a token only by an HMAC under a second key. The token service writes the
-records; the ask service reads them.
+A token is a readable prefix, 32 base62 characters (190 bits) and a six-character checksum. The
+checksum is keyed, so whoever has not the key cannot make junk that reaches a store; the stores know
+a token only by an HMAC under a second key. The token service writes the records; the ask service
+reads them.
 """
 
 from __future__ import annotations
@@ -12,24 +12,33 @@ import base64
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from tracemypods.kit.errors import Unauthorized
+from tracemypods.kit.settings import MINIMUM_SECRET_LENGTH
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 FREE_PREFIX = "tmpods_free_"
-RANDOM_LENGTH = 32
+PREMIUM_PREFIX = "tmpods_premium_"
+SECRET_LENGTH = 32
 CHECKSUM_LENGTH = 6
 
-Plan = Literal["free"]
+Plan = Literal["free", "premium"]
+
+NO_RECORD = "-"
+"""Stands in Redis where a record would, for a token that MongoDB did not know a moment ago."""
+
+TOMBSTONE_SECONDS = 600
+"""How long a tombstone stays: longer than any copy of a premium token's record lives."""
 
 ChecksumKey = Annotated[
     SecretStr,
     Field(
-        min_length=32,
+        min_length=MINIMUM_SECRET_LENGTH,
         validation_alias="TRACEMYPODS_TOKEN_CHECKSUM_KEY",
         description="Key of the tokens' checksum (secret; the same for token and ask)",
     ),
@@ -37,10 +46,18 @@ ChecksumKey = Annotated[
 HashKey = Annotated[
     SecretStr,
     Field(
-        min_length=32,
+        min_length=MINIMUM_SECRET_LENGTH,
         validation_alias="TRACEMYPODS_TOKEN_HASH_KEY",
         description="Key of the hash under which tokens are stored "
         "(secret; the same for token and ask)",
+    ),
+]
+PreviousHashKey = Annotated[
+    SecretStr | None,
+    Field(
+        min_length=MINIMUM_SECRET_LENGTH,
+        validation_alias="TRACEMYPODS_TOKEN_HASH_KEY_PREVIOUS",
+        description="The hash key before it was rotated; tokens stored under it go on working",
     ),
 ]
 
@@ -53,7 +70,7 @@ _GET_ONE = "Get a free token with POST /api/token."
 
 
 class TokenRecord(BaseModel):
-    """What the store holds under `TokenKeys.record_key`, as JSON, until the token expires."""
+    """What Redis holds under `record_key`, as JSON, and what a check answers."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -62,52 +79,119 @@ class TokenRecord(BaseModel):
     issued_at: datetime
     expires_at: datetime
     revoked_at: datetime | None = None
+    hash: str = Field(
+        default="", exclude=True, description="The hash it was found under; not stored"
+    )
+
+
+class TokenCheck(BaseModel):
+    """What ask sends to the token service when Redis has no record of a premium token.
+
+    Only hashes travel, under the current key first and then under the previous one.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    hashes: list[Annotated[str, Field(min_length=43, max_length=43)]] = Field(
+        min_length=1, max_length=2
+    )
+
+
+class TokenCheckResult(BaseModel):
+    """The answer: a record that holds or has expired, and the hash it lies under; or none."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    record: TokenRecord | None
+    hash: str = ""
+
+
+def key_id(key: SecretStr) -> str:
+    """A name for a key that tells nothing about it: eight hex digits of its hash."""
+    return hashlib.sha256(b"key id\0" + key.get_secret_value().encode()).hexdigest()[:8]
 
 
 class TokenKeys:
-    """Makes and checks tokens; holds both keys."""
+    """Makes and checks tokens; holds the checksum key and the hash keys, the current one first."""
 
-    def __init__(self, *, checksum_key: SecretStr, hash_key: SecretStr) -> None:
+    def __init__(
+        self,
+        *,
+        checksum_key: SecretStr,
+        hash_key: SecretStr,
+        previous_hash_key: SecretStr | None = None,
+    ) -> None:
         self._checksum_key = checksum_key.get_secret_value().encode()
-        self._hash_key = hash_key.get_secret_value().encode()
+        keys = [hash_key] + ([previous_hash_key] if previous_hash_key else [])
+        self._hash_keys = [key.get_secret_value().encode() for key in keys]
+        self.hash_key_id = key_id(hash_key)
 
     def new_free_token(self) -> str:
         """A fresh free token."""
-        body = FREE_PREFIX + "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_LENGTH))
+        return self.with_checksum(
+            FREE_PREFIX + "".join(secrets.choice(ALPHABET) for _ in range(SECRET_LENGTH))
+        )
+
+    def with_checksum(self, body: str) -> str:
+        """A whole token from its prefix and its secret characters."""
         return body + self._checksum(body)
 
-    def check_form(self, token: str) -> None:
-        """Refuse what was never issued here, without asking the store.
+    def check_form(self, token: str) -> Plan:
+        """The plan of a well-formed token; what was never issued here is refused.
 
-        Raises TokenError `token_malformed`.
+        No store is asked. Raises TokenError `token_malformed`.
         """
+        plan: Plan = "premium" if token.startswith(PREMIUM_PREFIX) else "free"
+        prefix = PREMIUM_PREFIX if plan == "premium" else FREE_PREFIX
         body, checksum = token[:-CHECKSUM_LENGTH], token[-CHECKSUM_LENGTH:]
         if (
             not token.isascii()
-            or not token.startswith(FREE_PREFIX)
-            or len(token) != len(FREE_PREFIX) + RANDOM_LENGTH + CHECKSUM_LENGTH
+            or not token.startswith(prefix)
+            or len(token) != len(prefix) + SECRET_LENGTH + CHECKSUM_LENGTH
             or not hmac.compare_digest(checksum, self._checksum(body))
         ):
             raise TokenError(
                 f"This is not a token of this service. {_GET_ONE}", code="token_malformed"
             )
-
-    def record_key(self, token: str) -> str:
-        """The Redis key of a token's record; it does not reveal the token."""
-        return f"token:free:{self.keyed_hash(token)}"
+        return plan
 
     def keyed_hash(self, text: str) -> str:
-        """43 characters that only a holder of the hash key can compute."""
-        digest = hmac.digest(self._hash_key, text.encode(), hashlib.sha256)
-        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        """43 characters that only a holder of the current hash key can compute."""
+        return _hash(self._hash_keys[0], text)
+
+    def hashes(self, token: str) -> list[str]:
+        """The hashes under which a token may be stored: the current key's, then the previous."""
+        return [_hash(key, token) for key in self._hash_keys]
 
     def _checksum(self, body: str) -> str:
-        number = int.from_bytes(hmac.digest(self._checksum_key, body.encode(), hashlib.sha256))
-        characters: list[str] = []
-        for _ in range(CHECKSUM_LENGTH):
-            number, index = divmod(number, len(ALPHABET))
-            characters.append(ALPHABET[index])
-        return "".join(characters)
+        return base62(
+            hmac.digest(self._checksum_key, body.encode(), hashlib.sha256), CHECKSUM_LENGTH
+        )
+
+
+def base62(digest: bytes, length: int) -> str:
+    """The first characters of a digest, read as a number, in base62."""
+    number = int.from_bytes(digest)
+    characters: list[str] = []
+    for _ in range(length):
+        number, index = divmod(number, len(ALPHABET))
+        characters.append(ALPHABET[index])
+    return "".join(characters)
+
+
+def _hash(key: bytes, text: str) -> str:
+    digest = hmac.digest(key, text.encode(), hashlib.sha256)
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def record_key(token_hash: str) -> str:
+    """The Redis key of a token's record."""
+    return f"token:record:{token_hash}"
+
+
+def tombstone_key(token_hash: str) -> str:
+    """The Redis key that is there once a token was revoked, whatever copies of its record say."""
+    return f"token:gone:{token_hash}"
 
 
 def bearer_token(authorization: str | None) -> str:
@@ -123,15 +207,43 @@ def bearer_token(authorization: str | None) -> str:
     return token.strip()
 
 
-def valid_record(stored: str | bytes | None, now: datetime) -> TokenRecord:
-    """The record that was found under a well-formed token's key, if the token still holds.
+def lookup_keys(hashes: Sequence[str]) -> list[str]:
+    """The Redis keys to read, in one MGET, to check a token: records first, then tombstones."""
+    return [record_key(one) for one in hashes] + [tombstone_key(one) for one in hashes]
+
+
+def found_record(
+    hashes: Sequence[str], stored: Sequence[str | bytes | None]
+) -> TokenRecord | Literal["unknown"] | None:
+    """What an MGET of `lookup_keys` says: a record, "unknown" (said lately), or None (ask further).
+
+    Raises TokenError `token_revoked` for a token with a tombstone.
+    """
+    records, tombstones = stored[: len(hashes)], stored[len(hashes) :]
+    if any(tombstone is not None for tombstone in tombstones):
+        raise revoked()
+    for token_hash, record in zip(hashes, records, strict=True):
+        if record is not None:
+            text = record.decode() if isinstance(record, bytes) else record
+            if text == NO_RECORD:
+                return "unknown"
+            return TokenRecord.model_validate_json(text).model_copy(update={"hash": token_hash})
+    return None
+
+
+def valid_record(record: TokenRecord | None, now: datetime) -> TokenRecord:
+    """The record behind a well-formed token, if the token still holds.
 
     Raises TokenError `token_expired` (a record that is gone was issued once, or its checksum
     would not have held) or `token_revoked`.
     """
-    record = TokenRecord.model_validate_json(stored) if stored is not None else None
     if record is not None and record.revoked_at is not None:
-        raise TokenError(f"This token was revoked. {_GET_ONE}", code="token_revoked")
+        raise revoked()
     if record is None or record.expires_at <= now:
         raise TokenError(f"This token has expired. {_GET_ONE}", code="token_expired")
     return record
+
+
+def revoked() -> TokenError:
+    """The error for a token that was revoked or replaced."""
+    return TokenError(f"This token was revoked. {_GET_ONE}", code="token_revoked")
