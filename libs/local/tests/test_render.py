@@ -28,7 +28,11 @@ memory_mb = 30
 summary = "Sells"
 routes = ["/shop", "/shop/*"]
 needs = ["redis"]
+secrets = ["shop_key"]
 memory_mb = 50
+[services.shop.internal]
+"/internal/stock" = ["pay", "site"]
+"/internal/price" = ["pay"]
 [services.site]
 summary = "Serves the pages"
 routes = ["/*"]
@@ -80,6 +84,10 @@ def test_a_service_gets_a_route_and_an_upstream(toml: Path) -> None:
     assert "<<" not in text
 
 
+def test_every_pair_of_caller_and_callee_is_one_edge(toml: Path) -> None:
+    assert table.load(toml).edges == (("pay", "shop"), ("site", "shop"))
+
+
 def test_the_table_shows_the_catch_all_as_the_root(toml: Path) -> None:
     lines = services_table(table.load(toml)).splitlines()
     assert lines[2] == "| shop | `/shop`, `/shop/*` | redis | Sells |"
@@ -98,10 +106,15 @@ def test_half_a_pair_of_markers_is_refused() -> None:
         ('"/shop/*"', '"/shop/*/x"', "is not a route"),
         ('"/shop/*"', '"/shop/"', "is not a route"),
         ('"/shop/*"', '"/shop"', "/shop is listed twice"),
-        ('["redis"]', '["mongo"]', "shop needs mongo, which is not a part"),
-        ("[services.shop]", "[services.redis]", "same name"),
+        ('["redis"]', '["kafka"]', "shop needs kafka, which is not a part"),
+        ("[services.shop", "[services.redis", "same name"),
         ("port = 8080", "", "lacks a value"),
         ("port = 8080", "port = [", "can't be read"),
+        ('"/internal/stock"', '"/stock"', "/stock is no route under /internal/"),
+        ('"/internal/stock"', '"/internal/*"', "is no route under /internal/"),
+        ('["pay", "site"]', '["shop"]', "shop is no caller"),
+        ('["pay", "site"]', '["pay_ment"]', "pay_ment is no caller"),
+        ('"/shop", ', '"/internal/shop", ', "is not public"),
         ('"/*"', '"/site"', "exactly one service must list"),
     ],
 )

@@ -10,10 +10,19 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tracemypods.local import checkout, follow_logs, memory, models, ports, request, welcome
+from tracemypods.local import (
+    checkout,
+    follow_logs,
+    memory,
+    models,
+    ports,
+    request,
+    secrets,
+    welcome,
+)
 from tracemypods.local.errors import BadRequest, FleetError
 from tracemypods.local.fleet import Fleet
-from tracemypods.local.output import complain, say
+from tracemypods.local.output import complain, say, warn
 from tracemypods.local.render import render
 from tracemypods.local.state import FleetState, PartState
 
@@ -54,8 +63,13 @@ def up(options: argparse.Namespace) -> int:
         environment=request.from_environment(os.environ),
         tied=False,
     )
-    before = fleet.state()
-    running = {part.name: part.pid for part in before.parts if part.pid} if before else {}
+    running = _running(fleet)
+    short = memory.shortage(
+        sum(fleet.table.memory_mb(name) for name in fleet.wanted_parts() if name not in running)
+    )
+    if short:
+        warn(short)
+    first_start = not secrets.path(fleet.data, secrets.OPERATOR_KEY).exists()
     started = time.monotonic()
     current = fleet.start(_Progress(running))
     if running == {part.name: part.pid for part in current.parts}:
@@ -64,6 +78,38 @@ def up(options: argparse.Namespace) -> int:
         say(f"all ready in {time.monotonic() - started:.1f} s")
     say()
     say(welcome.text(current))
+    if first_start:
+        say()
+        say(welcome.operator_key(fleet.secret(secrets.OPERATOR_KEY)))
+    return 0
+
+
+def restart(options: argparse.Namespace) -> int:
+    """Stop what runs and start it again, with what it was started with."""
+    asked = _fleet(options).running_request()
+    fleet = Fleet(
+        options.data,
+        parts=asked.parts,
+        port=asked.port or None,
+        environment=asked.environment,
+        tied=False,
+    )
+    started = time.monotonic()
+    if options.parts:
+        fleet.restart(*options.parts, report=_Progress(_running(fleet)))
+    else:
+        fleet.stop()
+        fleet.start(_Progress({}))
+    say(f"all ready in {time.monotonic() - started:.1f} s")
+    return 0
+
+
+def operator_key(options: argparse.Namespace) -> int:
+    """Print the key of the operator that `up` has made."""
+    fleet = _fleet(options)
+    if not secrets.path(fleet.data, secrets.OPERATOR_KEY).exists():
+        raise BadRequest("there is no operator key yet: `make up` makes one")
+    say(fleet.secret(secrets.OPERATOR_KEY))
     return 0
 
 
@@ -168,6 +214,12 @@ class _Progress:
             say(f"  {part.name:<12} starting")
 
 
+def _running(fleet: Fleet) -> dict[str, int]:
+    """The processes of the parts that run."""
+    current = fleet.state()
+    return {part.name: part.pid for part in current.parts if part.pid} if current else {}
+
+
 def _fleet(options: argparse.Namespace) -> Fleet:
     return Fleet(options.data, port=None, tied=False)
 
@@ -231,6 +283,13 @@ def _parser() -> argparse.ArgumentParser:
         interrupted="interrupted: the fleet goes on starting; see `make status`, or stop it with "
         "`make down`"
     )
+    add(
+        "restart",
+        restart,
+        "stop parts and start them again",
+        "Stop parts (everything, when none is named) and start them again as they were started: "
+        "with the same ports and settings, and today's code.",
+    ).add_argument("parts", nargs="*", metavar="PART", help="only these parts (all)")
     add("down", down, "stop everything", "Stop everything; data stays for the next `up`.")
     add(
         "status",
@@ -244,6 +303,13 @@ def _parser() -> argparse.ArgumentParser:
     log.add_argument("-f", "--follow", action="store_true", help="go on with what comes")
     log.add_argument(
         "-n", "--lines", type=int, default=20, help="how many lines of each part (%(default)s)"
+    )
+    add(
+        "operator-key",
+        operator_key,
+        "print the operator key that `up` has made",
+        "Print the key of the operator called local, who may do everything. Services know its "
+        "hash only; those of other operators are lines of secrets/tracemypods_operator_keys.",
     )
     add(
         "reset",

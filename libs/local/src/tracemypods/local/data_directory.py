@@ -37,7 +37,7 @@ class DataDirectory:
                 folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
             self.secrets.chmod(PRIVATE_FOLDER)
         except OSError as error:
-            raise _unwritable(self.root, error) from None
+            raise unwritable(self.root, error) from None
 
     def log(self, part: str) -> Path:
         """Where a part's output goes."""
@@ -49,7 +49,7 @@ class DataDirectory:
         try:
             path.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
         except OSError as error:
-            raise _unwritable(path, error) from None
+            raise unwritable(path, error) from None
         return path
 
     def delete(self) -> None:
@@ -61,7 +61,7 @@ class DataDirectory:
         try:
             shutil.rmtree(self.root)
         except OSError as error:
-            raise _unwritable(self.root, error) from None
+            raise unwritable(self.root, error) from None
 
     @contextlib.contextmanager
     def one_command_at_a_time(self) -> Generator[None, None, None]:
@@ -69,7 +69,7 @@ class DataDirectory:
         try:
             descriptor = os.open(self.command_lock, os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
         except OSError as error:
-            raise _unwritable(self.command_lock, error) from None
+            raise unwritable(self.command_lock, error) from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
@@ -85,7 +85,7 @@ def write_whole(path: Path, text: str) -> None:
     try:
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     except OSError as error:
-        raise _unwritable(path, error) from None
+        raise unwritable(path, error) from None
     try:
         with os.fdopen(descriptor, "w") as file:
             file.write(text)
@@ -93,10 +93,11 @@ def write_whole(path: Path, text: str) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             Path(name).unlink()
-        raise _unwritable(path, error) from None
+        raise unwritable(path, error) from None
 
 
-def _unwritable(path: Path, error: OSError) -> Unwritable:
+def unwritable(path: Path, error: OSError) -> Unwritable:
+    """What to tell a person when a path can't be written."""
     return Unwritable(
         f"{path} can't be written ({error.strerror}): check its owner, its permissions and the "
         "space left on its disk"

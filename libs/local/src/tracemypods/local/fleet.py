@@ -108,7 +108,7 @@ class Fleet:
             if not running:
                 self._end_leftovers()
             asked = Request(
-                self._parts, self._choose_port(running), self._environment, self._restart
+                self._parts, self._choose_port(running), self._environment, self._words(running)
             )
             request.write(self.data, asked)
             if running:
@@ -116,6 +116,13 @@ class Fleet:
             else:
                 self._launch()
             return self._follow(asked.id, report)
+
+    def restart(self, *names: str, report: Report | None = None) -> FleetState:
+        """Stop parts, start them again and wait until all is ready. Raises as `start` does."""
+        for name in names:
+            self._known(name)
+        self._restart = {**self._restart, **{name: os.urandom(8).hex() for name in names}}
+        return self.start(report)
 
     def stop(self) -> bool:
         """Stop everything; returns whether anything ran. No process is left."""
@@ -161,10 +168,17 @@ class Fleet:
     def environment(self, service: str) -> dict[str, str]:
         """The whole environment that `service` gets, or would get if it were one of the parts."""
         self._known(service)
+        self.data.prepare()
+        with self.data.one_command_at_a_time():
+            secrets.make(self.data, self.table)
         asked = Request(self._parts, self._port or 0, self._environment)
-        wanted = plan.wanted_parts(asked)
+        wanted = self.wanted_parts()
         reachable = {n: p for n, p in ports.recorded(self.data).items() if n in wanted}
         return plan.service_environment(self.table, service, self.data, asked, reachable)
+
+    def wanted_parts(self) -> tuple[str, ...]:
+        """The parts that a start has run."""
+        return plan.wanted_parts(Request(self._parts, 0, self._environment))
 
     def log(self, name: str) -> Path:
         """Where a part's output goes."""
@@ -186,13 +200,13 @@ class Fleet:
 
         return self._wait(good, lambda _: None)
 
-    # Hurting
+    def running_request(self) -> Request:
+        """What was asked for of the fleet that runs. Raises FleetError when none does."""
+        if not self._is_running():
+            raise FleetError("nothing runs: start it with `make up`")
+        return request.read(self.data)
 
-    def restart(self, name: str) -> FleetState:
-        """Stop one part, start it again and wait until all is ready."""
-        self._known(name)
-        self._restart = {**self._restart, name: os.urandom(8).hex()}
-        return self.start()
+    # Hurting
 
     def kill(self, name: str, number: int = signal.SIGKILL) -> None:
         """Send a part a signal."""
@@ -226,6 +240,14 @@ class Fleet:
         if wanted and wanted != has:
             ports.require_free(wanted)
         return wanted
+
+    def _words(self, running: bool) -> dict[str, str]:
+        """The words that had parts restarted, so that they are not restarted by the same again."""
+        before: Mapping[str, str] = {}
+        if running:
+            with contextlib.suppress(FleetError):
+                before = request.read(self.data).restart
+        return {**before, **self._restart}
 
     def _current_port(self) -> int | None:
         current = state.read(self.data)

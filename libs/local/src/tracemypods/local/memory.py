@@ -28,6 +28,17 @@ def own(pid: int) -> int:
         return 0
 
 
+def shortage(needed_mb: int) -> str | None:
+    """What to tell a person whose machine has less memory to spare than that; None if it has."""
+    available_mb = psutil.virtual_memory().available // 1_000_000
+    if available_mb >= needed_mb:
+        return None
+    return (
+        f"{available_mb} MB of memory are free, and what is about to start takes about "
+        f"{needed_mb} MB: expect it to be slow, or a part to be ended by the system"
+    )
+
+
 def _one(process: psutil.Process) -> int:
     try:
         figures = cast("Any", process.memory_full_info())

@@ -54,7 +54,9 @@ def part(data: DataDirectory, port: int, environment: dict[str, str], restart: s
             f"name a model server of your own in {URL_VARIABLE}"
         )
     weights = model_server.weights()
-    environment = {**environment, **secrets.environment_name(data)}
+    folder = secrets.hand_out(data, NAME, [secrets.MODELS_API_KEY])
+    files = [Path(model_server.__file__), *secrets.that_restart(data, NAME)]
+    environment = {**environment, **secrets.environment_name(folder)}
     command = (sys.executable, "-I", "-m", model_server.__name__, str(port))
     return Part(
         name=NAME,
@@ -67,7 +69,7 @@ def part(data: DataDirectory, port: int, environment: dict[str, str], restart: s
         fingerprint=fingerprints.of_values(
             command,
             sorted(environment.items()),
-            fingerprints.of_files([Path(model_server.__file__)]),
+            fingerprints.of_files(files),
             fingerprints.of_large_file(weights),
             fingerprints.of_installation(),
             restart,

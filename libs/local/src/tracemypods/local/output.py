@@ -15,3 +15,9 @@ def complain(text: str) -> None:
     """What went wrong, and what to do."""
     sys.stderr.write(f"error: {text}\n")
     sys.stderr.flush()
+
+
+def warn(text: str) -> None:
+    """What may go wrong, in one line."""
+    sys.stderr.write(f"warning: {text}\n")
+    sys.stderr.flush()

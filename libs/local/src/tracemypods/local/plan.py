@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from tracemypods.local import checkout, fingerprints, gateway, models, secrets, valkey
+from tracemypods.local import checkout, fingerprints, gateway, models, mongo, secrets, valkey
 from tracemypods.local.data_directory import DataDirectory
 from tracemypods.local.parts import Part
 from tracemypods.local.ports import HOST, Ports
@@ -20,7 +20,9 @@ PRELOAD = (
     "anyio._backends._asyncio",
     "fastapi",
     "httptools",
+    "prometheus_client",
     "pydantic_settings",
+    "pymongo",
     "redis.asyncio",
     "starlette.middleware",
     "starlette.staticfiles",
@@ -37,6 +39,7 @@ _ADDRESSES = frozenset(
         "TRACEMYPODS_PORT",
         "TRACEMYPODS_SECRETS_DIR",
         REDIS_URL,
+        mongo.URL_VARIABLE,
         models.URL_VARIABLE,
     }
 )
@@ -50,17 +53,14 @@ def plan(table: Table, data: DataDirectory, request: Request, ports: Ports) -> l
     Raises FleetError where one of them can't be: a package that is not installed, a folder that
     can't be written, no free port.
     """
-    secrets.make(data)
+    secrets.make(data, table)
     wanted = wanted_parts(request)
-    found: list[Part] = []
-    if valkey.NAME in wanted:
-        found.append(
-            valkey.part(data, ports.of(valkey.NAME), base(request), _word(request, "redis"))
-        )
-    if models.NAME in wanted:
-        found.append(
-            models.part(data, ports.of(models.NAME), base(request), _word(request, "models"))
-        )
+    backends = ((valkey.NAME, valkey.part), (mongo.NAME, mongo.part), (models.NAME, models.part))
+    found = [
+        make(data, ports.of(name), base(request), _word(request, name))
+        for name, make in backends
+        if name in wanted
+    ]
     for name in wanted:
         if name in table.services:
             ports.of(name)
@@ -96,7 +96,10 @@ def service_environment(
     request: Request,
     ports: Mapping[str, int],
 ) -> dict[str, str]:
-    """The whole environment of a service. What it needs and has no port is left out."""
+    """The whole environment of a service. What it needs and has no port is left out.
+
+    The folder of secrets that it names is made. Raises Unwritable.
+    """
     environment = {
         **base(request),
         "PYTHONUNBUFFERED": "1",
@@ -113,10 +116,13 @@ def service_environment(
         if _passes(table, service, name, bool(own_models))
     }
     environment["TRACEMYPODS_HOST"] = HOST
-    environment |= secrets.environment_name(data)
+    known = table.services.get(service)
+    given = secrets.of_service(table, known) if known else ()
+    if own_models:
+        given = tuple(name for name in given if name != secrets.MODELS_API_KEY)
+    environment |= secrets.environment_name(secrets.hand_out(data, service, given))
     if service in ports:
         environment["TRACEMYPODS_PORT"] = str(ports[service])
-    known = table.services.get(service)
     for need in known.needs if known else ():
         if need == models.NAME and own_models:
             environment[models.URL_VARIABLE] = own_models
@@ -124,6 +130,8 @@ def service_environment(
             environment[models.URL_VARIABLE] = models.url(ports[need])
         elif need == valkey.NAME and need in ports:
             environment[REDIS_URL] = f"redis://{HOST}:{ports[need]}/0"
+        elif need == mongo.NAME and need in ports:
+            environment[mongo.URL_VARIABLE] = mongo.url(ports[need])
         elif need in table.services and need in ports:
             environment[f"TRACEMYPODS_{need.upper()}_URL"] = f"http://{HOST}:{ports[need]}"
     return environment
@@ -133,7 +141,7 @@ def _passes(table: Table, service: str, name: str, own_models: bool) -> bool:
     """Whether a person's variable is for this service."""
     if not name.startswith(PREFIX) or name in _ADDRESSES or name.startswith("TRACEMYPODS_TEST_"):
         return False
-    if name in secrets.variables():
+    if secrets.is_variable(table, name):
         # The backends were started with the secrets in the files, so those hold; but somebody's
         # own model server has a key of its own.
         return name == "TRACEMYPODS_MODELS_API_KEY" and own_models
@@ -166,6 +174,7 @@ def _service(
             service.module,
             sorted(environment.items()),
             fingerprints.of_service(service.name),
+            fingerprints.of_files(secrets.that_restart(data, service.name)),
             shared,
             _word(request, service.name),
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -62,6 +63,43 @@ class HttpProbe:
             return
         shown = " ".join(body.split())[:_SHOWN_CHARACTERS]
         raise NotYet(f"GET {self.path} answers {status or 'nothing'}: {shown}")
+
+
+@dataclass(frozen=True)
+class MongoProbe:
+    """MongoDB's `ping` command."""
+
+    port: int
+
+    async def ask(self) -> None:
+        """Return when the server answers that it is well."""
+        reader, writer = await asyncio.open_connection(HOST, self.port)
+        try:
+            writer.write(_PING)
+            await writer.drain()
+            try:
+                (length,) = struct.unpack("<i", await reader.readexactly(4))
+                answer = await reader.readexactly(min(max(length, 4), _ANSWER_BYTES) - 4)
+            except asyncio.IncompleteReadError:
+                raise NotYet("it closes connections without an answer") from None
+        finally:
+            writer.close()
+        if not any(field in answer for field in _OK):
+            raise NotYet(f"ping answers {answer[-100:]!r}"[:_SHOWN_CHARACTERS])
+
+
+def _ping() -> bytes:
+    """One OP_MSG with the document {ping: 1, $db: "admin"}, in BSON."""
+    fields = b"\x10ping\0" + struct.pack("<i", 1) + b"\x02$db\0" + struct.pack("<i", 6) + b"admin\0"
+    document = struct.pack("<i", len(fields) + 5) + fields + b"\0"
+    body = struct.pack("<i", 0) + b"\0" + document
+    return struct.pack("<iiii", 16 + len(body), 1, 0, _OP_MSG) + body
+
+
+_OP_MSG = 2013
+_PING = _ping()
+# `ok` is a whole number of the embedded server, and a float of a real one.
+_OK = (b"\x10ok\0" + struct.pack("<i", 1), b"\x01ok\0" + struct.pack("<d", 1.0))
 
 
 async def _exchange(port: int, question: bytes) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tracemypods.local.checkout import FLEET_TABLE
@@ -12,6 +12,7 @@ from tracemypods.local.errors import FleetError
 
 GATEWAY = "gateway"
 CATCH_ALL = "/*"
+INTERNAL = "/internal/"
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,10 @@ class Service:
     routes: tuple[str, ...]
     needs: tuple[str, ...]
     memory_mb: int
+    internal: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """Which services may call which route under /internal/. A caller need not be there yet."""
+    secrets: tuple[str, ...] = ()
+    """Secrets of its own. (Those of its backends and of its edges follow from the table.)"""
 
     @property
     def module(self) -> str:
@@ -52,6 +57,24 @@ class Table:
     def part_names(self) -> tuple[str, ...]:
         """Every part, in the order in which they are shown."""
         return (*self.backends, *self.services, GATEWAY)
+
+    def memory_mb(self, part: str) -> int:
+        """What a part is expected to stay under at rest."""
+        if part == GATEWAY:
+            return self.gateway_memory_mb
+        return {**self.backends, **self.services}[part].memory_mb
+
+    @property
+    def edges(self) -> tuple[tuple[str, str], ...]:
+        """Every caller and callee, of which each pair has a key of its own."""
+        return tuple(
+            dict.fromkeys(
+                (caller, service.name)
+                for service in self.services.values()
+                for callers in service.internal.values()
+                for caller in callers
+            )
+        )
 
 
 def load(path: Path = FLEET_TABLE) -> Table:
@@ -76,6 +99,8 @@ def load(path: Path = FLEET_TABLE) -> Table:
                     tuple(entry["routes"]),
                     tuple(entry["needs"]),
                     int(entry["memory_mb"]),
+                    {path: tuple(callers) for path, callers in entry.get("internal", {}).items()},
+                    tuple(entry.get("secrets", ())),
                 )
                 for name, entry in raw["services"].items()
             },
@@ -98,9 +123,22 @@ def _check(table: Table, file: str) -> None:
             plain = route.removesuffix("/*")
             if not route.startswith("/") or "*" in plain or plain != plain.rstrip("/"):
                 raise FleetError(f"{file}: {service.name}: {route} is not a route")
+        _check_internal(service, file)
     if len(set(names)) != len(names):
         raise FleetError(f"{file}: a backend and a service have the same name")
     routes = [route for service in table.services.values() for route in service.routes]
     for route in routes:
         if routes.count(route) > 1:
             raise FleetError(f"{file}: {route} is listed twice")
+
+
+def _check_internal(service: Service, file: str) -> None:
+    for path, callers in service.internal.items():
+        if not path.startswith(INTERNAL) or "*" in path or path.endswith("/"):
+            raise FleetError(f"{file}: {service.name}: {path} is no route under {INTERNAL}")
+        for caller in callers:
+            # The keys' names are put together with underscores.
+            if not caller.isalnum() or caller == service.name:
+                raise FleetError(f"{file}: {service.name}: {path}: {caller} is no caller")
+    if any(route.startswith(INTERNAL) for route in service.routes):
+        raise FleetError(f"{file}: {service.name}: what is under {INTERNAL} is not public")

@@ -25,6 +25,14 @@ def text(current: FleetState) -> str:
     return "\n".join(lines)
 
 
+def operator_key(key: str) -> str:
+    """The operator key, said once."""
+    return (
+        f"  operator key   {key}\n"
+        "  It may do everything. `.venv/bin/tracemypods operator-key` shows it again."
+    )
+
+
 def curl(site: str) -> list[str]:
     """Shell lines that take a free token and stream an answer, with nothing but curl and sed."""
     token = f'curl -sS -X POST {site}/api/token | sed \'s/.*"token": *"\\([^"]*\\)".*/\\1/\''

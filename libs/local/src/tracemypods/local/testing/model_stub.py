@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, Literal
 
 from aiohttp import web
@@ -28,11 +28,18 @@ Fault = Literal[
 ]
 
 
+MakeChunk = Callable[[str, str | None], bytes]
+"""Makes one event's data from a text and the reason why the answer ends."""
+
+
 class ModelStub:
     """The stub. Use as a context manager; change its fields at any time.
 
-    `url` is the base of its OpenAI-compatible API, `requests` are the chat requests it got, `left`
-    is set when a caller hangs up before the end of an answer.
+    `url` is the base of its OpenAI-compatible API, `requests` are the questions it got (chats have
+    `messages`, prompts to be continued a `prompt`), `listed` counts how often it was asked for its
+    models, `left` is set when a caller hangs up before the end of an answer.
+
+    Prompts end where a `stop` text comes up, as with real servers.
     """
 
     def __init__(self) -> None:
@@ -44,6 +51,7 @@ class ModelStub:
         self.refusal: tuple[int, dict[str, Any]] = (500, {"error": {"message": "refused"}})
         self.tokenizes = True
         self.requests: list[dict[str, Any]] = []
+        self.listed = 0
         self.left = threading.Event()
         self._resumed = threading.Event()
         self._background = BackgroundLoop()
@@ -80,7 +88,8 @@ class ModelStub:
     async def _start(self) -> None:
         app = web.Application()
         app.router.add_get("/v1/models", self._list)
-        app.router.add_post("/v1/chat/completions", self._complete)
+        app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_post("/v1/completions", self._continue)
         app.router.add_post("/tokenize", self._tokenize)
         # A handler is cancelled when its caller hangs up, as model servers stop generating then.
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.01)
@@ -95,6 +104,7 @@ class ModelStub:
             self._runner = None
 
     async def _list(self, _request: web.Request) -> web.Response:
+        self.listed += 1
         await self._maybe_hang()
         return web.json_response({"object": "list", "data": [{"id": id_} for id_ in self.models]})
 
@@ -110,8 +120,23 @@ class ModelStub:
         if self.fault in ("hang", "hang_after_first"):
             await asyncio.Event().wait()
 
-    async def _complete(self, request: web.Request) -> web.StreamResponse:
-        self.requests.append(await request.json())
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
+        asked = await request.json()
+        return await self._complete(request, asked, self.pieces, _chat_chunk)
+
+    async def _continue(self, request: web.Request) -> web.StreamResponse:
+        asked = await request.json()
+        pieces = until_stop(self.pieces, asked.get("stop") or [])
+        return await self._complete(request, asked, pieces, _text_chunk)
+
+    async def _complete(
+        self,
+        request: web.Request,
+        asked: dict[str, Any],
+        pieces: Sequence[str],
+        chunk: MakeChunk,
+    ) -> web.StreamResponse:
+        self.requests.append(asked)
         if self.fault in ("hang", "never_begin"):
             await asyncio.Event().wait()
         if self.fault == "refuse":
@@ -120,7 +145,7 @@ class ModelStub:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         try:
-            async for data in self._answer():
+            async for data in self._answer(pieces, chunk):
                 await response.write(b"data: " + data + b"\n\n")
         except asyncio.CancelledError:
             self.left.set()
@@ -131,8 +156,8 @@ class ModelStub:
             request.transport.abort()
         return response
 
-    async def _answer(self) -> AsyncGenerator[bytes]:
-        for index, piece in enumerate(self.pieces):
+    async def _answer(self, pieces: Sequence[str], chunk: MakeChunk) -> AsyncGenerator[bytes]:
+        for index, piece in enumerate(pieces):
             if index:
                 await self._between()
                 if self.fault == "error_event":
@@ -143,11 +168,11 @@ class ModelStub:
             if self.fault == "garbage":
                 yield b"<html>not a model</html>"
                 return
-            yield _chunk({"content": piece}, None)
+            yield chunk(piece, None)
         if self.fault == "no_end":
             return
-        yield _chunk({}, self.finish_reason)
-        count = len(self.pieces)
+        yield chunk("", self.finish_reason)
+        count = len(pieces)
         usage = {"prompt_tokens": 7, "completion_tokens": count, "total_tokens": 7 + count}
         yield json.dumps({"choices": [], "usage": usage}).encode()
         yield b"[DONE]"
@@ -160,6 +185,23 @@ class ModelStub:
             await asyncio.to_thread(self._resumed.wait)
 
 
-def _chunk(delta: dict[str, Any], finish_reason: str | None) -> bytes:
+def _chat_chunk(text: str, finish_reason: str | None) -> bytes:
+    delta = {"content": text} if text else {}
     choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
     return json.dumps({"choices": [choice]}).encode()
+
+
+def _text_chunk(text: str, finish_reason: str | None) -> bytes:
+    choice = {"index": 0, "text": text, "finish_reason": finish_reason}
+    return json.dumps({"choices": [choice]}).encode()
+
+
+def until_stop(pieces: Sequence[str], stops: Sequence[str]) -> list[str]:
+    """The pieces up to where the first stop text begins."""
+    whole = "".join(pieces)
+    end = min((at for stop in stops if (at := whole.find(stop)) >= 0), default=len(whole))
+    kept: list[str] = []
+    for piece in pieces:
+        kept.append(piece[:end])
+        end -= len(kept[-1])
+    return [piece for piece in kept if piece]

@@ -1,0 +1,59 @@
+"""Whether the readiness probes tell a server that answers from one that does not.
+
+Those that answer as they should are in every test that starts a fleet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from tracemypods.local.probes import MongoProbe, NotYet
+
+Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def ask_one_that(answer: Answer) -> None:
+    async def work() -> None:
+        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await answer(reader, writer)
+            writer.close()
+
+        server = await asyncio.start_server(connected, "127.0.0.1", 0)
+        async with server:
+            await MongoProbe(server.sockets[0].getsockname()[1]).ask()
+
+    asyncio.run(work())
+
+
+def reply(document: bytes) -> Answer:
+    body = struct.pack("<i", 0) + b"\0" + struct.pack("<i", len(document) + 5) + document + b"\0"
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        (length,) = struct.unpack("<i", await reader.readexactly(4))
+        await reader.readexactly(length - 4)
+        writer.write(struct.pack("<iiii", 16 + len(body), 1, 1, 2013) + body)
+
+    return answer
+
+
+def test_mongo_as_a_real_server_says_it() -> None:
+    ask_one_that(reply(b"\x01ok\0" + struct.pack("<d", 1.0)))
+
+
+def test_mongo_that_is_not_well() -> None:
+    with pytest.raises(NotYet, match="starting up"):
+        ask_one_that(
+            reply(b"\x01ok\0" + struct.pack("<d", 0.0) + b"\x02e\0\x0c\0\0\0starting up\0")
+        )
+
+
+def test_mongo_that_hangs_up() -> None:
+    async def nothing(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        return
+
+    with pytest.raises((NotYet, ConnectionResetError)):
+        ask_one_that(nothing)
