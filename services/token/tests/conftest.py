@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from token_store import DERIVATION_KEY, EDGE_KEYS, MovableClock
 
+from tracemypods.kit.internal import EdgeKeys
+from tracemypods.kit.operators import OperatorKeys, new_key
 from tracemypods.kit.settings import Mode
 from tracemypods.local.testing.callers import caller
+from tracemypods.local.testing.mongo import Mongo
 from tracemypods.local.testing.served import ServedApp
 from tracemypods.local.testing.tokens import CHECKSUM_KEY, HASH_KEY
 from tracemypods.local.testing.valkey import Valkey
@@ -22,27 +26,32 @@ from tracemypods.token.settings import Settings
 CONFIG = Path(__file__).parents[3] / "config"
 
 
-class MovableClock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2030, 5, 17, 12, 0, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def move(self, **by: float) -> None:
-        self.now += timedelta(**by)
-
-
 @pytest.fixture
 def clock() -> MovableClock:
     return MovableClock()
 
 
 @pytest.fixture
+def operators_file(tmp_path: Path) -> Path:
+    """Where the service finds the operators' keys."""
+    return tmp_path / "tracemypods_operator_keys"
+
+
+@pytest.fixture
+def operator_key(operators_file: Path) -> Callable[..., str]:
+    """Make an operator's key with scopes of the test's choice."""
+
+    def make(*scopes: str) -> str:
+        key, known = new_key("asha", scopes, datetime(2030, 1, 1, tzinfo=UTC))
+        operators_file.write_text(known.model_dump_json() + "\n")
+        return key
+
+    return make
+
+
+@pytest.fixture
 def make_token_service(
-    valkey: Valkey, clock: MovableClock
+    valkey: Valkey, mongo: Mongo, clock: MovableClock, operators_file: Path
 ) -> Iterator[Callable[..., httpx2.Client]]:
     """Serve the token service with settings of the test's choice; returns an anonymous caller."""
     with ExitStack() as stack:
@@ -54,10 +63,16 @@ def make_token_service(
                 "redis_password": valkey.password,
                 "token_checksum_key": CHECKSUM_KEY,
                 "token_hash_key": HASH_KEY,
+                "derivation_key": DERIVATION_KEY,
+                "mongo_url": mongo.url,
+                "mongo_database": mongo.database,
                 "config_dir": CONFIG,
                 **settings,
             }
-            served = stack.enter_context(ServedApp(create_app(Settings(**values), clock)))
+            app = create_app(Settings(**values), clock)
+            app.state.edge_keys = EdgeKeys(EDGE_KEYS)
+            app.state.operator_keys = OperatorKeys(operators_file)
+            served = stack.enter_context(ServedApp(app))
             return stack.enter_context(caller(served.url, None))
 
         yield make

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from tracemypods.contracts.tokens import Plan, bearer_token
-from tracemypods.kit.errors import TooManyRequests, responses
-from tracemypods.token.addresses import client_network
+from tracemypods.kit.addresses import network_of
+from tracemypods.kit.errors import Problem, TooManyRequests, responses
+from tracemypods.token.free import IssueQuota
 from tracemypods.token.state import State, StateDep
-from tracemypods.token.tokens import IssueQuota
 
 router = APIRouter(tags=["tokens"])
 
@@ -79,12 +79,8 @@ async def issue_token(
     _body: IssueRequest | None = None,
 ) -> IssuedTokenInfo:
     """Issue a free token."""
-    client = client_network(
-        request.client.host if request.client else "",
-        ", ".join(request.headers.getlist("x-forwarded-for")),
-        state.settings.trusted_proxies,
-    )
-    issued, quota = await state.tokens.issue(client)
+    client = network_of(request, state.settings)
+    issued, quota = await state.free.issue(client)
     if issued is None:
         raise TooManyRequests(
             f"This address has taken all {quota.limit} free tokens of today. "
@@ -106,7 +102,7 @@ async def issue_token(
 @router.get("/api/token", responses=responses(401, 503))
 async def show_token(token: OwnToken, state: StateDep) -> TokenInfo:
     """Tell what the caller's own token gives access to, and until when."""
-    record = await state.tokens.look_up(token)
+    record = await state.lookup.record(token)
     return TokenInfo(
         plan=record.plan,
         issued_at=record.issued_at,
@@ -116,7 +112,15 @@ async def show_token(token: OwnToken, state: StateDep) -> TokenInfo:
     )
 
 
-@router.delete("/api/token", status_code=204, responses=responses(401, 503))
+@router.delete("/api/token", status_code=204, responses=responses(401, 409, 503))
 async def revoke_token(token: OwnToken, state: StateDep) -> None:
-    """Revoke the caller's own token."""
-    await state.tokens.revoke(token)
+    """Revoke the caller's own free token. A premium one was paid for: only an operator may."""
+    record = await state.lookup.record(token)
+    if record.plan != "free":
+        raise Problem(
+            "A premium token was paid for, so it is not given up by a click. "
+            "Ask the operator of this site to revoke it.",
+            status=409,
+            code="premium_token_kept",
+        )
+    await state.lookup.bury(state.lookup.hashes(token), state.settings.free_seconds)

@@ -4,36 +4,46 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, IPvAnyNetwork
+from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from tracemypods.contracts.tokens import ChecksumKey, HashKey
-from tracemypods.kit.redis import RedisSettings
-from tracemypods.kit.settings import Mode
+from tracemypods.contracts.catalogue import AcceptedTerms
+from tracemypods.contracts.token_settings import TokenSettings
+from tracemypods.kit.addresses import ProxySettings
+from tracemypods.kit.mongo import MongoSettings
+from tracemypods.kit.settings import MINIMUM_SECRET_LENGTH, Mode, Secret
 
 ISSUE_LIMIT = 20
 ISSUE_LIMIT_LOCAL = 1000
 
 
-class Settings(RedisSettings):
+class Settings(TokenSettings, MongoSettings, ProxySettings):
     """What the token service reads from its environment."""
 
     model_config = SettingsConfigDict(env_prefix="TRACEMYPODS_TOKEN_")
 
-    token_checksum_key: ChecksumKey
-    token_hash_key: HashKey
+    derivation_key: Secret = Field(description="Key from which premium tokens are derived (secret)")
+    derivation_key_previous: SecretStr | None = Field(
+        None,
+        min_length=MINIMUM_SECRET_LENGTH,
+        description="The derivation key before it was rotated, while tokens are still given again",
+    )
+    premium_days: int = Field(
+        30, gt=0, le=3660, description="How long a premium token holds when nothing else is said"
+    )
+    premium_cache_seconds: int = Field(
+        45,
+        gt=0,
+        le=45,
+        description="How long Redis keeps a copy of a premium token's record, before jitter of up "
+        "to a third",
+    )
     config_dir: Path = Field(
         Path("config"),
         validation_alias="TRACEMYPODS_CONFIG_DIR",
         description="Folder of the operators' files, `models.toml` among them",
     )
-    trusted_proxies: tuple[IPvAnyNetwork, ...] = Field(
-        ("127.0.0.0/8", "::1/128"),  # pyright: ignore[reportArgumentType] - validated below
-        validate_default=True,
-        validation_alias="TRACEMYPODS_TRUSTED_PROXIES",
-        description="Networks of our own proxies, as a JSON list; the client is the last hop "
-        "that is in none of them",
-    )
+    accepted_terms: AcceptedTerms = ()
     free_seconds: int = Field(
         3600, gt=0, le=86400 * 30, description="How long a free token holds, seconds"
     )

@@ -8,8 +8,10 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from tracemypods.contracts.catalogue import Catalogue
+from tracemypods.token.free import FreeTokens
+from tracemypods.token.lookup import Lookup
+from tracemypods.token.premium import PremiumTokens
 from tracemypods.token.settings import Settings
-from tracemypods.token.tokens import Tokens
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,9 @@ class State:
 
     settings: Settings
     catalogue: Catalogue
-    tokens: Tokens
+    free: FreeTokens
+    premium: PremiumTokens
+    lookup: Lookup
 
 
 def get_state(request: Request) -> State:

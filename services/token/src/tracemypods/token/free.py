@@ -1,4 +1,4 @@
-"""The life of a free token: issue, look up, revoke."""
+"""Free tokens: issue them, in Redis only."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from redis.asyncio import Redis
 
-from tracemypods.contracts.tokens import TokenKeys, TokenRecord, valid_record
+from tracemypods.contracts.tokens import TokenKeys, TokenRecord, record_key
 from tracemypods.kit.clock import Clock
 from tracemypods.kit.ids import new_id
 from tracemypods.kit.redis import store_failures
@@ -42,7 +42,7 @@ class IssuedToken:
     record: TokenRecord
 
 
-class Tokens:
+class FreeTokens:
     """Free tokens in Redis."""
 
     def __init__(
@@ -73,7 +73,7 @@ class Tokens:
         with store_failures("token_store_unavailable", "The token store"):
             issued = int(
                 await self._issue(
-                    keys=[counter, self._keys.record_key(token)],
+                    keys=[counter, record_key(self._keys.keyed_hash(token))],
                     args=[
                         self._per_day,
                         reset,
@@ -89,28 +89,6 @@ class Tokens:
             reset_seconds=reset,
         )
         return (IssuedToken(token, record) if granted else None), quota
-
-    async def look_up(self, token: str) -> TokenRecord:
-        """The record of a token that holds.
-
-        Raises TokenError, or Unavailable `token_store_unavailable`.
-        """
-        self._keys.check_form(token)
-        with store_failures("token_store_unavailable", "The token store"):
-            stored = await self._redis.get(self._keys.record_key(token))
-        return valid_record(stored, self._clock())
-
-    async def revoke(self, token: str) -> None:
-        """Revoke a token that holds; its record stays until it would have expired.
-
-        Raises TokenError, or Unavailable `token_store_unavailable`.
-        """
-        record = await self.look_up(token)
-        revoked = record.model_copy(update={"revoked_at": self._clock()})
-        with store_failures("token_store_unavailable", "The token store"):
-            await self._redis.set(
-                self._keys.record_key(token), revoked.model_dump_json(), xx=True, keepttl=True
-            )
 
 
 def _seconds_to_midnight(now: datetime) -> int:
