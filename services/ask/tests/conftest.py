@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 from fastapi import FastAPI
+from pydantic import SecretStr
 
 from tracemypods.ask.app import create_app
 from tracemypods.ask.settings import Settings
@@ -20,6 +21,7 @@ from tracemypods.local.testing.served import ServedApp
 from tracemypods.local.testing.tokens import CHECKSUM_KEY, HASH_KEY, store_token
 from tracemypods.local.testing.valkey import Valkey
 
+EDGE_KEY = SecretStr("edge-key-from-ask-to-token-012345678")
 CONFIG = Path(__file__).parents[3] / "config"
 
 
@@ -41,6 +43,8 @@ def make_app(shared_valkey: Valkey) -> Callable[..., FastAPI]:
             "models_url": stub.url,
             "token_checksum_key": CHECKSUM_KEY,
             "token_hash_key": HASH_KEY,
+            "token_url": "http://127.0.0.1:9",  # nobody listens there
+            "token_edge_key": EDGE_KEY,
             "config_dir": CONFIG,
             **settings,
         }

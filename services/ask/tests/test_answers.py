@@ -79,9 +79,9 @@ def test_a_conversation_reaches_the_model_in_order(client: httpx2.Client, stub: 
 def test_history_that_does_not_fit_is_cut_and_the_caller_told(
     client: httpx2.Client, stub: ModelStub
 ) -> None:
-    # The stub counts words: three times 1,500 do not fit a context of 4,096 tokens with the answer.
+    # The stub counts words: three times 700 do not fit a context of 2,048 tokens with the answer.
     old = [
-        {"role": role, "content": "word " * 1500}
+        {"role": role, "content": "word " * 700}
         for role in ("user", "assistant", "user", "assistant")
     ]
     body = {"messages": [*old, {"role": "user", "content": "And now?"}]}
@@ -135,7 +135,7 @@ def test_a_caller_who_goes_away_frees_the_model(
 def test_models_are_listed_with_their_status(
     client: httpx2.Client, make_ask: Callable[..., ServedApp], stub: ModelStub
 ) -> None:
-    (model,) = client.get("/api/models").json()["items"]
+    model = client.get("/api/models").json()["items"][0]
     assert model["name"] == MODEL
     assert model["status"] == "ready"
     assert model["allowed"] is True
@@ -143,12 +143,12 @@ def test_models_are_listed_with_their_status(
 
     stub.models = ["another"]
     with caller(make_ask().url, None) as anonymous:
-        (model,) = anonymous.get("/api/models").json()["items"]
+        model = anonymous.get("/api/models").json()["items"][0]
     assert model["status"] == "not_installed"
 
     stub.stop()
     with caller(make_ask().url, None) as anonymous:
-        (model,) = anonymous.get("/api/models").json()["items"]
+        model = anonymous.get("/api/models").json()["items"][0]
     assert model["status"] == "down"
 
 

@@ -78,4 +78,5 @@ def test_paths_that_are_none(browser: httpx2.Client, path: str) -> None:
 
 def test_only_reading(browser: httpx2.Client) -> None:
     assert browser.post("/chat.html").status_code == 405
+    assert browser.post("/api/nothing").status_code == 404
     assert browser.head("/chat.html").status_code == 200

@@ -10,6 +10,7 @@ from typing import Any
 from tracemypods.ask.completions import Interrupted, Usage, complete
 from tracemypods.ask.conversation import Fitted, Message, fit
 from tracemypods.ask.models import ModelServer, unavailable, upstream_name
+from tracemypods.ask.prompts import prompt_of
 from tracemypods.ask.silence import SilenceWatch
 from tracemypods.contracts.catalogue import ModelEntry
 from tracemypods.kit.errors import Problem
@@ -92,21 +93,20 @@ class Answerer:
 
         Raises a Problem whenever it goes wrong, before or in the middle of the text.
         """
-        body = {
-            **question.options,
-            "model": upstream_name(question.model, question.entry),
-            "messages": [message.wire() for message in fitted.messages],
-            "max_tokens": fitted.answer_tokens,
-        }
+        path, body = self._request(question, fitted)
+        # A base model begins with the space that the end of its prompt asks for.
+        begun = question.entry.kind == "chat"
         finish_reason, usage = "stop", Usage(0, 0)
         watch = SilenceWatch(self._models.probe, silence=self._silence, first_text=self._first_text)
         try:
-            async with aclosing(complete(self._client, body, watch)) as chunks:
+            async with aclosing(complete(self._client, path, body, watch)) as chunks:
                 async for chunk in chunks:
                     finish_reason = chunk.finish_reason or finish_reason
                     usage = chunk.usage or usage
-                    if chunk.text:
-                        yield Delta(chunk.text)
+                    text = chunk.text if begun else chunk.text.lstrip()
+                    if text:
+                        begun = True
+                        yield Delta(text)
         except DependencyTimeout:
             raise ModelTimeout(
                 "The model server accepted the question and then stopped answering. Try again."
@@ -116,3 +116,18 @@ class Answerer:
         except DependencyError:
             raise Interrupted("The connection to the model server broke. Ask again.") from None
         yield Done(finish_reason, usage)
+
+    def _request(self, question: Question, fitted: Fitted) -> tuple[str, dict[str, Any]]:
+        """Where to send a question, and as what: a conversation, or a prompt to be continued."""
+        body: dict[str, Any] = {
+            **question.options,
+            "model": upstream_name(question.model, question.entry),
+            "max_tokens": fitted.answer_tokens,
+        }
+        template = self._models.prompt_template(question.entry)
+        if template is None:
+            body["messages"] = [message.wire() for message in fitted.messages]
+            return "/chat/completions", body
+        body["prompt"] = prompt_of(template, fitted.messages)
+        body["stop"] = [*template.stop, *question.options.get("stop", [])]
+        return "/completions", body

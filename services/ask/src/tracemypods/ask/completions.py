@@ -49,18 +49,19 @@ class Interrupted(Problem):
 
 
 async def complete(
-    client: HttpClient, body: Mapping[str, Any], watch: SilenceWatch
+    client: HttpClient, path: str, body: Mapping[str, Any], watch: SilenceWatch
 ) -> AsyncGenerator[Chunk]:
     """Ask the model server and give its answer as it comes. Closing the generator hangs up.
 
-    `body` is a request of OpenAI's chat completions, less what is set here. Raises DependencyError
+    `path` is `/chat/completions`, or `/completions` for a prompt that is to be continued; `body` is
+    a request of OpenAI's to it, less what is set here. Raises DependencyError
     when the server cannot be reached, falls silent or breaks off, Problem for what it refuses, and
     Interrupted for an answer that ends without an end.
     """
     request = {**body, "stream": True, "stream_options": {"include_usage": True}}
     ended = False
     async with watch:
-        response = await watch.opening(client.open("POST", "/chat/completions", json=request))
+        response = await watch.opening(client.open("POST", path, json=request))
         watch.reading(response)
         try:
             with client.named_failures():
@@ -109,7 +110,7 @@ def _parse(data: bytes) -> Chunk:
             return Chunk(usage=usage)
         choice = event["choices"][0]
         return Chunk(
-            text=choice["delta"].get("content") or "",
+            text=(choice["delta"].get("content") if "delta" in choice else choice["text"]) or "",
             finish_reason=choice.get("finish_reason"),
             usage=usage,
         )

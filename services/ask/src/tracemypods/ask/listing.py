@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Header
@@ -10,24 +9,34 @@ from pydantic import BaseModel
 
 from tracemypods.ask.models import Status
 from tracemypods.ask.state import StateDep
-from tracemypods.contracts.catalogue import AnswerLimits, Licence, ModelEntry, Tier
+from tracemypods.contracts.catalogue import AnswerLimits, Kind, Licence, ModelEntry, Tier
 from tracemypods.kit.errors import responses
 
 router = APIRouter(tags=["models"])
 
 
 class ModelOut(BaseModel):
-    """A model of the catalogue. Sizes are in bytes, the context in tokens."""
+    """A model of the catalogue. Sizes are in bytes, the context in tokens.
+
+    `licence.notice` is to be shown wherever the model is offered. `terms` is there when the licence
+    also binds those who use the model.
+    """
 
     name: str
     label: str
     notes: str
     tier: Tier
+    kind: Kind
     size_bytes: int
+    size_most_bytes: int | None
     memory_bytes: int
+    memory_most_bytes: int | None
+    gpu: str
     context_tokens: int
     limits: AnswerLimits
+    priority: int
     licence: Licence
+    terms: str | None
     source: str
     allowed: bool
     status: Status
@@ -49,12 +58,11 @@ async def list_models(
     if authorization is not None:
         plan = (await state.callers.recognise(authorization)).plan
     allowed = state.catalogue.names_for(plan)
-    names = list(state.catalogue.models)
-    statuses = await asyncio.gather(*(state.models.status(name) for name in names))
+    statuses = await state.models.statuses()
     return ModelList(
         items=[
-            model_out(name, state.catalogue.models[name], name in allowed, status)
-            for name, status in zip(names, statuses, strict=True)
+            model_out(name, entry, name in allowed, statuses[name])
+            for name, entry in state.catalogue.models.items()
         ]
     )
 

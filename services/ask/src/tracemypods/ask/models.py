@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Literal
 
-from tracemypods.contracts.catalogue import Catalogue, ModelEntry, Tier
+from tracemypods.contracts.catalogue import Catalogue, ModelEntry, PromptTemplate, Tier
 from tracemypods.kit.errors import NotFound, Problem, Unavailable
 from tracemypods.kit.http import DependencyDown, DependencyError, HttpClient
 
@@ -39,10 +39,21 @@ class ModelLocked(Problem):
 
     status, code = 403, "model_locked"
 
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The model {name!r} needs a premium token. Premium tokens are issued by this site's "
+            "operator: ask there for one, or choose a model that GET /api/models shows as allowed."
+        )
+
 
 def upstream_name(name: str, entry: ModelEntry) -> str:
     """What the model server calls a model of the catalogue."""
     return entry.upstream or name
+
+
+def _without_latest(name: str) -> str:
+    """Ollama lists `tinyllama`, pulled without a tag, as `tinyllama:latest`, and knows both."""
+    return name.removesuffix(":latest")
 
 
 class ModelServer:
@@ -79,8 +90,12 @@ class ModelServer:
         if found is None:
             raise ModelNotFound(name, list(self._catalogue.models))
         if name not in self._catalogue.names_for(plan):
-            raise ModelLocked(f"The model {name!r} needs a premium token.")
+            raise ModelLocked(name)
         return name, found
+
+    def prompt_template(self, entry: ModelEntry) -> PromptTemplate | None:
+        """How a base model is prompted; None for a chat model."""
+        return self._catalogue.prompt_template(entry)
 
     async def installed(self) -> frozenset[str]:
         """The names that the model server has now, by its own word.
@@ -120,17 +135,27 @@ class ModelServer:
         if status != 200:
             raise DependencyDown(self._api.name, f"answered {status} to GET /models")
         try:
-            return frozenset(str(model["id"]) for model in json.loads(body)["data"])
+            return frozenset(_without_latest(str(one["id"])) for one in json.loads(body)["data"])
         except (ValueError, KeyError, TypeError):
             raise DependencyDown(self._api.name, "no list of models in its answer") from None
+
+    async def statuses(self) -> dict[str, Status]:
+        """Whether each model of the catalogue can be asked now: one look at the server for all."""
+        try:
+            installed = await self.installed()
+        except DependencyError:
+            return dict.fromkeys(self._catalogue.models, "down")
+        return {name: self._status(name, installed) for name in self._catalogue.models}
 
     async def status(self, name: str) -> Status:
         """Whether a model of the catalogue can be asked now."""
         try:
-            installed = await self.installed()
+            return self._status(name, await self.installed())
         except DependencyError:
             return "down"
-        known_as = upstream_name(name, self._catalogue.models[name])
+
+    def _status(self, name: str, installed: frozenset[str]) -> Status:
+        known_as = _without_latest(upstream_name(name, self._catalogue.models[name]))
         return "ready" if known_as in installed else "not_installed"
 
     async def require(self, name: str) -> None:

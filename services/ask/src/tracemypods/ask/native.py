@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from tracemypods.ask.answers import Delta, Done, Event, Question
+from tracemypods.ask.answers import Delta, Done, Question
+from tracemypods.ask.asking import Reply, begin, stream, whole
+from tracemypods.ask.cache.answer_cache import CacheState
 from tracemypods.ask.conversation import Message, Role, Text, check
-from tracemypods.ask.state import CallerDep, State, StateDep
-from tracemypods.ask.streams import Departure, EventStream, Stopping, compact_json, frame
+from tracemypods.ask.state import CacheControlDep, CallerDep, NetworkDep, State, StateDep
+from tracemypods.ask.streams import compact_json, frame
 from tracemypods.contracts.tokens import TokenRecord
 from tracemypods.kit.context import request_id
 from tracemypods.kit.errors import FieldError, InvalidRequest, Problem, responses
@@ -61,9 +63,10 @@ class UsageOut(BaseModel):
 
 
 class CacheOut(BaseModel):
-    """Where the answer came from. There is no answer cache yet: every answer is made afresh."""
+    """Where the answer came from, and its age in seconds if that was the cache."""
 
-    state: Literal["bypass"] = "bypass"
+    state: CacheState
+    age: int | None = None
 
 
 class DoneOut(BaseModel):
@@ -75,7 +78,7 @@ class DoneOut(BaseModel):
         description="How many of the oldest messages did not fit the model's context"
     )
     usage: UsageOut
-    cache: CacheOut = CacheOut()
+    cache: CacheOut
     request_id: str
 
 
@@ -116,6 +119,7 @@ STREAM_DOCUMENTATION: dict[int | str, dict[str, Any]] = {
     200: {
         "model": AnswerOut,
         "description": "The answer; with `stream` true, server-sent events: `status` "
+        '`{"state":"queued","position"}` whenever the place in the queue changes, then '
         '`{"state":"waiting"}` (with `dropped_messages` where some did not fit), `delta` '
         '`{"text"}`, and at the end `done` (the fields of the whole answer, less the text) or '
         "`error` (a problem document)",
@@ -127,79 +131,84 @@ STREAM_DOCUMENTATION: dict[int | str, dict[str, Any]] = {
 @router.post(
     "/api/ask",
     response_model=AnswerOut,
+    response_model_exclude_none=True,
     responses={
         **STREAM_DOCUMENTATION,
-        **responses(400, 401, 404, 409, 413, 422, 502, 503, 504),
+        **responses(400, 401, 403, 404, 409, 413, 422, 429, 502, 503, 504),
     },
 )
 async def ask(
-    request: Request, body: AskRequest, state: StateDep, caller: CallerDep
+    request: Request,
+    response: Response,
+    body: AskRequest,
+    state: StateDep,
+    caller: CallerDep,
+    network: NetworkDep,
+    control: CacheControlDep,
 ) -> Response | AnswerOut:
     """Answer a question, whole or as a stream of events."""
-    question = to_question(body, state, caller)
-    await state.models.require(question.model)
-    fitted = await state.answerer.fit(question)
-    events = state.answerer.answer(question, fitted)
+    reply = await begin(state, to_question(body, state, caller), caller, network, control)
     if body.stream:
-        return EventStream(
-            event_frames(question.model, fitted.dropped, events),
-            draining=state.draining,
-            grace=state.grace_seconds,
-            heartbeat=state.settings.heartbeat_seconds,
-            last_frame=error_frame,
-        )
-    departure = Departure(request.receive, state.draining, state.grace_seconds)
-    return await departure.limit(whole_answer(question.model, fitted.dropped, events))
+        return stream(state, caller, reply, event_frames(reply), error_frame, reply.headers)
+    response.headers.update(reply.headers)
+    return await whole(request, state, caller, reply, whole_answer(reply))
 
 
-async def whole_answer(model: str, dropped: int, events: AsyncGenerator[Event]) -> AnswerOut:
+async def whole_answer(reply: Reply) -> AnswerOut:
     """Collect an answer. Raises the Problem that it ends with."""
     text: list[str] = []
-    async with aclosing(events):
+    async with aclosing(reply.events) as events:
         async for event in events:
             match event:
                 case Delta():
                     text.append(event.text)
                 case Done():
-                    done = done_fields(model, dropped, event).model_dump()
+                    done = done_fields(reply, event).model_dump()
                     return AnswerOut(answer="".join(text), **done)
     raise AssertionError("an answer ends with Done or raises")
 
 
-async def event_frames(
-    model: str, dropped: int, events: AsyncGenerator[Event]
-) -> AsyncGenerator[bytes]:
+async def event_frames(reply: Reply) -> AsyncGenerator[bytes]:
     """The events of an answer as server-sent events; a Problem becomes the last of them."""
-    waiting = {"state": "waiting", **({"dropped_messages": dropped} if dropped else {})}
-    yield frame(compact_json(waiting), "status")
+    waiting: dict[str, Any] = {"state": "waiting"}
+    if reply.dropped_messages:
+        waiting["dropped_messages"] = reply.dropped_messages
     try:
-        async with aclosing(events):
+        async with aclosing(reply.turn.positions()) as positions:
+            async for position in positions:
+                queued = {"state": "queued", "position": position}
+                yield frame(compact_json(queued), "status")
+        yield frame(compact_json(waiting), "status")
+        async with aclosing(reply.events) as events:
             async for event in events:
                 match event:
                     case Delta():
                         yield frame(compact_json({"text": event.text}), "delta")
                     case Done():
-                        yield frame(done_fields(model, dropped, event).model_dump_json(), "done")
+                        yield frame(
+                            done_fields(reply, event).model_dump_json(exclude_none=True), "done"
+                        )
     except Problem as problem:
         yield error_frame(problem)
 
 
-def done_fields(model: str, dropped: int, event: Done) -> DoneOut:
+def done_fields(reply: Reply, event: Done) -> DoneOut:
     """What is said at the end of an answer."""
     usage = event.usage
     return DoneOut(
-        model=model,
+        model=reply.model,
         finish_reason=event.finish_reason,
-        dropped_messages=dropped,
+        dropped_messages=reply.dropped_messages,
         usage=UsageOut(
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
             total_tokens=usage.total_tokens,
         ),
+        cache=CacheOut(state=reply.cache.state, age=reply.cache.age),
         request_id=request_id(),
     )
 
 
-def error_frame(problem: Problem | Stopping) -> bytes:
+def error_frame(problem: Problem) -> bytes:
     """A problem as the last event of a stream."""
     return frame(problem.document().model_dump_json(exclude_none=True), "error")

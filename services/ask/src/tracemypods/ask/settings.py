@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from tracemypods.contracts.tokens import ChecksumKey, HashKey
-from tracemypods.kit.redis import RedisSettings
+from tracemypods.ask.quotas.limits import FREE, LOCAL, NETWORK, PREMIUM, AllLimits, LimitsIn
+from tracemypods.contracts.catalogue import AcceptedTerms
+from tracemypods.contracts.token_settings import TokenSettings
+from tracemypods.kit.addresses import ProxySettings
+from tracemypods.kit.settings import Mode, Secret
 
 
-class Settings(RedisSettings):
+class Settings(TokenSettings, ProxySettings):
     """What the ask service reads from its environment."""
 
     model_config = SettingsConfigDict(env_prefix="TRACEMYPODS_ASK_")
 
-    token_checksum_key: ChecksumKey
-    token_hash_key: HashKey
+    token_url: str = Field(
+        validation_alias="TRACEMYPODS_TOKEN_URL",
+        pattern=r"^https?://",
+        description="The token service, such as `http://token:8000`",
+    )
+    token_edge_key: Secret = Field(
+        validation_alias="TRACEMYPODS_EDGE_ASK_TOKEN",
+        description="Key with which ask calls the token service (secret)",
+    )
     config_dir: Path = Field(
         Path("config"),
         validation_alias="TRACEMYPODS_CONFIG_DIR",
         description="Folder of the operators' files, `models.toml` among them",
     )
+    accepted_terms: AcceptedTerms = ()
     models_url: str = Field(
         validation_alias="TRACEMYPODS_MODELS_URL",
         pattern=r"^https?://",
@@ -52,8 +64,77 @@ class Settings(RedisSettings):
     heartbeat_seconds: float = Field(
         10.0, gt=0, description="A silent stream carries a comment this often, seconds"
     )
+    parallel: int = Field(
+        2,
+        gt=0,
+        description="How many questions one model answers at once for one replica of ask; as many "
+        "as its server runs, shared among the replicas",
+    )
+    parallel_by_model: dict[str, Annotated[int, Field(gt=0)]] = Field(
+        {},
+        description="The same for single models, by their names on the model server, as a JSON "
+        'object such as `{"mistral": 4}`',
+    )
+    queue_places: int = Field(
+        16, ge=0, description="How many questions may wait for one model; others are refused"
+    )
+    queue_seconds: float = Field(
+        30.0, gt=0, description="How long a question may wait for its model, seconds"
+    )
+    stall_seconds: float = Field(
+        30.0, gt=0, description="A stream that its caller does not read for so long is cut, seconds"
+    )
+    free_limits: LimitsIn | None = Field(
+        None,
+        description="What one free token may ask, as a JSON object with any of "
+        "`requests_per_minute`, `tokens_per_day` and `concurrent`; "
+        f"{FREE.requests_per_minute}, {FREE.tokens_per_day} and {FREE.concurrent} when not set, "
+        "and next to no limits in local mode",
+    )
+    premium_limits: LimitsIn | None = Field(
+        None,
+        description="The same for one premium token; "
+        f"{PREMIUM.requests_per_minute}, {PREMIUM.tokens_per_day} and {PREMIUM.concurrent} "
+        "when not set",
+    )
+    network_limits: LimitsIn | None = Field(
+        None,
+        description="The same for all free tokens that one client network (IPv4 address, or IPv6 "
+        f"/64) uses; {NETWORK.requests_per_minute}, {NETWORK.tokens_per_day} and "
+        f"{NETWORK.concurrent} when not set",
+    )
+    cache_enabled: bool = Field(True, description="Whether answers are kept to be given again")
+    cache_shared: bool = Field(
+        False,
+        description="Whether an answer is given to other tokens of the same plan too; otherwise "
+        "only to the one that it was made for",
+    )
+    cache_seconds: int = Field(3600, gt=0, description="How long an answer is kept, seconds")
+    cache_max_temperature: float = Field(
+        1.0, ge=0, le=2, description="Answers at a higher temperature are always made afresh"
+    )
+    cache_per_token: int = Field(
+        500, gt=0, description="How many answers one token may add to the cache a day"
+    )
+    cache_memory_share: float = Field(
+        0.8,
+        gt=0,
+        le=1,
+        description="Nothing is added while Redis uses more than this share of its memory, so that "
+        "tombstones and counters always fit",
+    )
     cors_origins: tuple[str, ...] = Field(
         (),
         description="Web origins that may call `/v1` from a browser, as a JSON list; "
         "none when not set",
     )
+
+    @property
+    def limits(self) -> AllLimits:
+        """The limits that hold."""
+        local = self.mode is Mode.LOCAL
+        return AllLimits(
+            free=(LOCAL if local else FREE).changed(self.free_limits),
+            premium=(LOCAL if local else PREMIUM).changed(self.premium_limits),
+            network=(LOCAL if local else NETWORK).changed(self.network_limits),
+        )

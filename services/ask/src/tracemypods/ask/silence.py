@@ -15,6 +15,7 @@ from typing import TypeVar
 import aiohttp
 
 from tracemypods.kit.http import DependencyError, DependencyTimeout
+from tracemypods.kit.tasks import end
 
 ResultT = TypeVar("ResultT")
 
@@ -52,8 +53,7 @@ class SilenceWatch:
         trace: TracebackType | None,
     ) -> None:
         if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.wait({self._watching})
+            await end(self._watching)
         # Reading fails with the connection that the watch has closed: tell why it did.
         if self._failure is not None and isinstance(error, DependencyError):
             raise self._failure from None

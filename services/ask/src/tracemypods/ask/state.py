@@ -7,12 +7,18 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Request
 
+from tracemypods.ask.admission.model_queues import ModelQueues
 from tracemypods.ask.answers import Answerer
+from tracemypods.ask.cache.answer_cache import AnswerCache
+from tracemypods.ask.cache.keys import CacheControl
 from tracemypods.ask.callers import Callers
 from tracemypods.ask.models import ModelServer
+from tracemypods.ask.quotas.quotas import Quotas
+from tracemypods.ask.revocations import Revocations
 from tracemypods.ask.settings import Settings
 from tracemypods.contracts.catalogue import Catalogue
 from tracemypods.contracts.tokens import TokenRecord
+from tracemypods.kit.addresses import network_of
 from tracemypods.kit.app import Draining
 
 
@@ -26,6 +32,10 @@ class State:
     models: ModelServer
     answerer: Answerer
     draining: Draining
+    revocations: Revocations
+    queues: ModelQueues
+    quotas: Quotas
+    cache: AnswerCache
 
     @property
     def grace_seconds(self) -> float:
@@ -49,3 +59,19 @@ async def get_caller(
 
 
 CallerDep = Annotated[TokenRecord, Depends(get_caller)]
+
+
+def get_network(request: Request, state: StateDep) -> str:
+    """The client's network: an IPv4 address, or an IPv6 /64."""
+    return network_of(request, state.settings)
+
+
+NetworkDep = Annotated[str, Depends(get_network)]
+
+
+def get_cache_control(cache_control: Annotated[str | None, Header()] = None) -> CacheControl:
+    """What the caller says about cached answers."""
+    return CacheControl.parse(cache_control)
+
+
+CacheControlDep = Annotated[CacheControl, Depends(get_cache_control)]

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
 from typing import Any, TypeVar
 
 from starlette.background import BackgroundTask
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
+from tracemypods.contracts.tokens import revoked as revoked_token
 from tracemypods.kit.app import Draining
-from tracemypods.kit.errors import Unavailable
+from tracemypods.kit.errors import Problem, Unavailable
+from tracemypods.kit.tasks import end
 
 HEARTBEAT = b": still here\n\n"
 
 ResultT = TypeVar("ResultT")
+
+_log = logging.getLogger("tracemypods.ask.streams")
 
 
 class Stopping(Unavailable):
@@ -30,7 +35,7 @@ class Stopping(Unavailable):
 
 
 class CallerLeft(Exception):
-    """The caller closed the connection, so there is nobody to answer."""
+    """The caller closed the connection, or reads no more, so there is nobody to answer."""
 
 
 def frame(data: str, event: str | None = None) -> bytes:
@@ -49,34 +54,39 @@ def compact_json(value: Mapping[str, Any]) -> str:
 
 
 class Departure:
-    """Decides how long an answer may go on: until its caller leaves, or the service stops.
+    """Decides how long an answer may go on: until its caller leaves, or it has to end.
 
-    `grace` is how many seconds an answer may still take once the service drains.
+    `grace` is how many seconds an answer may still take once the service drains; `revoked` is set
+    when the caller's token is revoked, which ends it at once.
     """
 
-    def __init__(self, receive: Receive, draining: Draining, grace: float) -> None:
+    def __init__(
+        self, receive: Receive, draining: Draining, grace: float, revoked: asyncio.Event
+    ) -> None:
         self._receive = receive
         self._draining = draining
         self._grace = grace
+        self._revoked = revoked
 
     async def limit(self, work: Awaitable[ResultT]) -> ResultT:
-        """Await `work`, which is cancelled when the caller leaves or the service must stop.
+        """Await `work`, which is cancelled when the caller leaves or the answer has to end.
 
-        Raises CallerLeft or Stopping.
+        Raises CallerLeft, Stopping, or TokenError `token_revoked`.
         """
         working = asyncio.ensure_future(work)
         left = asyncio.ensure_future(self._left())
         stopped = asyncio.ensure_future(self._stopped())
-        every = {working, left, stopped}
+        revoked = asyncio.ensure_future(self._revoked.wait())
+        every = {working, left, stopped, revoked}
         try:
             await asyncio.wait(every, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in every:
-                task.cancel()
-            await asyncio.wait(every)
+            await end(*every)
         if not working.cancelled():
             return working.result()
-        raise CallerLeft if not left.cancelled() else Stopping()
+        if not left.cancelled():
+            raise CallerLeft
+        raise revoked_token() if not revoked.cancelled() else Stopping()
 
     async def _left(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
@@ -90,8 +100,9 @@ class Departure:
 class EventStream(Response):
     """Sends frames as they are made, and a comment whenever none was for `heartbeat` seconds.
 
-    Stops making them as soon as the caller leaves. When the service must stop, `last_frame` is
-    sent with what the caller should know.
+    Stops making them as soon as the caller leaves, or has not read for `stall` seconds. When the
+    answer has to end (the service stops, the caller's token is revoked), `last_frame` tells the
+    caller why. `ended` is called once nothing is made any more, whether it was begun or not.
     """
 
     media_type = "text/event-stream"
@@ -102,8 +113,11 @@ class EventStream(Response):
         *,
         draining: Draining,
         grace: float,
+        watching: AbstractContextManager[asyncio.Event],
         heartbeat: float,
-        last_frame: Callable[[Stopping], bytes],
+        stall: float,
+        last_frame: Callable[[Problem], bytes],
+        ended: Callable[[], None],
         headers: Mapping[str, str] | None = None,
     ) -> None:
         # X-Accel-Buffering: nginx and ingresses built on it would hold the stream back otherwise.
@@ -112,31 +126,64 @@ class EventStream(Response):
         self._frames = frames
         self._draining = draining
         self._grace = grace
+        self._watching = watching
         self._heartbeat = heartbeat
+        self._stall = stall
         self._last_frame = last_frame
+        self._ended = ended
         self.background: BackgroundTask | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        send = self._in_time(send)
         try:
-            await Departure(receive, self._draining, self._grace).limit(self._send_all(send))
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            await self._answer(receive, send)
         except CallerLeft:
-            return
-        except Stopping as stopping:
-            await send(_body(self._last_frame(stopping), more=True))
+            return  # the server closes a connection whose answer has no end
+        finally:
+            self._ended()
+
+    async def _answer(self, receive: Receive, send: Send) -> None:
+        try:
+            with self._watching as revoked:
+                departure = Departure(receive, self._draining, self._grace, revoked)
+                await departure.limit(self._send_all(send))
+        except Problem as problem:
+            await send(_body(self._last_frame(problem), more=True))
         await send(_body(b"", more=False))
+
+    def _in_time(self, send: Send) -> Send:
+        """`send` waits while the caller does not read: this one raises CallerLeft after a while."""
+
+        async def send_in_time(message: Message) -> None:
+            try:
+                async with asyncio.timeout(self._stall):
+                    await send(message)
+            except TimeoutError:
+                _log.info("stream cut", extra={"reason": "its caller does not read"})
+                raise CallerLeft from None
+
+        return send_in_time
 
     async def _send_all(self, send: Send) -> None:
         clock = asyncio.get_running_loop().time
         sent_at = clock()
+        sending = asyncio.current_task()
+        unread = False
 
         async def beat() -> None:
-            nonlocal sent_at
+            nonlocal sent_at, unread
             while True:
                 await asyncio.sleep(sent_at + self._heartbeat - clock())
                 if clock() - sent_at >= self._heartbeat:
                     sent_at = clock()
-                    await send(_body(HEARTBEAT, more=True))
+                    try:
+                        await send(_body(HEARTBEAT, more=True))
+                    except CallerLeft:
+                        unread = True
+                        if sending is not None:
+                            sending.cancel()
+                        return
 
         beating = asyncio.create_task(beat())
         try:
@@ -144,6 +191,10 @@ class EventStream(Response):
                 async for made in frames:
                     sent_at = clock()
                     await send(_body(made, more=True))
+        except asyncio.CancelledError:
+            if unread:
+                raise CallerLeft from None
+            raise
         finally:
             beating.cancel()
             await asyncio.wait({beating})

@@ -49,7 +49,11 @@ class Pages(StaticFiles):
     """The pages. Folders have no listing; the root is the front page."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        return await super().get_response("index.html" if path == "." else path, scope)
+        path = "index.html" if path == "." else path
+        # Whatever the method: a path that is none is 404, also to those who post to it.
+        if self.lookup_path(path)[1] is None:
+            raise HTTPException(404)
+        return await super().get_response(path, scope)
 
 
 def package_routes(packages_dir: Path) -> APIRouter:

@@ -11,13 +11,13 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
 from tracemypods.ask.answers import Delta, Done, Event, Question
+from tracemypods.ask.asking import begin, stream, whole
 from tracemypods.ask.completions import Usage
 from tracemypods.ask.conversation import check
-from tracemypods.ask.models import ModelNotFound
 from tracemypods.ask.openai_api.errors import error_object
 from tracemypods.ask.openai_api.wire import ChatRequest, refused
-from tracemypods.ask.state import CallerDep, State, StateDep
-from tracemypods.ask.streams import Departure, EventStream, compact_json, frame
+from tracemypods.ask.state import CacheControlDep, CallerDep, NetworkDep, State, StateDep
+from tracemypods.ask.streams import compact_json, frame
 from tracemypods.contracts.tokens import TokenRecord
 from tracemypods.kit.context import request_id
 from tracemypods.kit.errors import Problem
@@ -105,27 +105,25 @@ def to_question(request: ChatRequest, state: State, caller: TokenRecord) -> Ques
 
 @router.post("/chat/completions", response_model=None)
 async def chat_completions(
-    request: Request, body: ChatRequest, state: StateDep, caller: CallerDep
+    request: Request,
+    body: ChatRequest,
+    state: StateDep,
+    caller: CallerDep,
+    network: NetworkDep,
+    control: CacheControlDep,
 ) -> Response:
     """Answer a conversation, whole or as a stream of chunks."""
-    question = to_question(body, state, caller)
-    await state.models.require(question.model)
-    fitted = await state.answerer.fit(question)
-    events = state.answerer.answer(question, fitted)
+    reply = await begin(state, to_question(body, state, caller), caller, network, control)
     include_usage = body.stream_options is not None and body.stream_options.include_usage
-    wire = OpenAIFormat(question.model, include_usage=include_usage)
-    headers = {DROPPED_MESSAGES: str(fitted.dropped)} if fitted.dropped else {}
+    wire = OpenAIFormat(reply.model, include_usage=include_usage)
+    headers = {**reply.headers}
+    if reply.dropped_messages:
+        headers[DROPPED_MESSAGES] = str(reply.dropped_messages)
     if body.stream:
-        return EventStream(
-            chunk_frames(wire, events, include_usage=include_usage),
-            draining=state.draining,
-            grace=state.grace_seconds,
-            heartbeat=state.settings.heartbeat_seconds,
-            last_frame=error_frame,
-            headers=headers,
-        )
-    departure = Departure(request.receive, state.draining, state.grace_seconds)
-    return JSONResponse(await departure.limit(whole_answer(wire, events)), headers=headers)
+        frames = chunk_frames(wire, reply.events, include_usage=include_usage)
+        return stream(state, caller, reply, frames, error_frame, headers)
+    answer = await whole(request, state, caller, reply, whole_answer(wire, reply.events))
+    return JSONResponse(answer, headers=headers)
 
 
 async def whole_answer(wire: OpenAIFormat, events: AsyncGenerator[Event]) -> dict[str, Any]:
@@ -181,11 +179,9 @@ async def list_models(state: StateDep, caller: CallerDep) -> dict[str, Any]:
 
 @router.get("/models/{name}")
 async def show_model(name: str, state: StateDep, caller: CallerDep) -> dict[str, Any]:
-    """Show one model. Raises ModelNotFound, also for one that the caller may not use."""
-    names = state.catalogue.names_for(caller.plan)
-    if name not in names:
-        raise ModelNotFound(name, names)
-    return model_object(name)
+    """Show one model. Raises ModelNotFound, or ModelLocked for one that the caller may not use."""
+    known, _ = state.models.entry(name, caller.plan)
+    return model_object(known)
 
 
 def model_object(name: str) -> dict[str, Any]:

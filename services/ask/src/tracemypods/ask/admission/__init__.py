@@ -1,0 +1,1 @@
+"""Who is answered when: a short queue before each model."""

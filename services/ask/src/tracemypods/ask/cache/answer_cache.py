@@ -1,0 +1,180 @@
+"""The exact cache as the routes use it: look up, and else share one upstream call."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Literal
+
+from tracemypods.ask.answers import Delta, Done, Event, Question
+from tracemypods.ask.cache.flights import Flights
+from tracemypods.ask.cache.keys import CacheControl, CachePolicy, cache_key, cacheable
+from tracemypods.ask.cache.personal_data import has_personal_data
+from tracemypods.ask.cache.relay import LeaderGone, Relay, interrupted
+from tracemypods.ask.cache.store import AnswerStore, StoredAnswer
+from tracemypods.contracts.tokens import TokenRecord
+from tracemypods.kit.errors import Problem
+
+CacheState = Literal["exact", "miss", "bypass"]
+
+MakeAnswer = Callable[[], AsyncGenerator[Event]]
+
+
+@dataclass(frozen=True)
+class LookUp:
+    """What the cache says of a question. `key` is None where it has no say.
+
+    `answer` is one that was kept, `age` its age in seconds.
+    """
+
+    state: CacheState
+    key: str | None = None
+    answer: StoredAnswer | None = None
+    age: int | None = None
+    fresh: bool = False
+
+    def headers(self) -> dict[str, str]:
+        """What a response says about its cache."""
+        headers = {"X-Cache": self.state}
+        if self.age is not None:
+            headers["Age"] = str(self.age)
+        return headers
+
+
+class AnswerCache:
+    """Kept answers, and answers that are being made. Redis being away is a miss, never an error."""
+
+    def __init__(self, policy: CachePolicy, store: AnswerStore, relay: Relay) -> None:
+        self._policy = policy
+        self._store = store
+        self._relay = relay
+        self._flights = Flights()
+        self._replica = uuid.uuid4().hex[:12]
+        self._count = 0
+
+    async def close(self) -> None:
+        """End the answers that are being made."""
+        await self._flights.close()
+
+    async def look_up(
+        self, question: Question, caller: TokenRecord, control: CacheControl
+    ) -> LookUp:
+        """Whether the answer is there: `exact`, `miss`, or `bypass` for what is never kept."""
+        if not cacheable(question, self._policy, control):
+            return LookUp("bypass")
+        key = cache_key(question, caller, self._policy)
+        if control.no_cache:
+            return LookUp("miss", key, fresh=True)
+        answer = await self._store.get(key)
+        if answer is None:
+            return LookUp("miss", key)
+        return LookUp("exact", key, answer, answer.age(self._store.now()))
+
+    async def replay(self, answer: StoredAnswer) -> AsyncGenerator[Event]:
+        """A kept answer as the events of one that is made."""
+        yield Delta(answer.text)
+        yield answer.done()
+
+    async def share(
+        self, found: LookUp, caller: TokenRecord, dropped: int, make: MakeAnswer
+    ) -> tuple[LookUp, AsyncGenerator[Event]]:
+        """Make an answer, or follow the same one that somebody is just being given.
+
+        `dropped` counts the messages that did not fit. A followed answer is `exact` and 0 s old.
+        Raises the Problem that `make` does.
+        """
+        key = found.key
+        if key is None:
+            return found, make()
+        if found.fresh:
+            return found, self._kept(key, caller, dropped, make())
+        following = LookUp("exact", key, age=0)
+        flight = self._flights.get(key)
+        if flight is not None:
+            return following, flight.follow()
+        self._count += 1
+        name = f"{self._replica}-{self._count}"
+        leader = await self._relay.lead_or_leader(key, name)
+        flight = self._flights.get(key)  # somebody here may have been faster meanwhile
+        if flight is not None:
+            return following, flight.follow()
+        if leader in (name, None):
+            try:
+                first = make()  # now, so that what refuses it is heard at once
+            except Problem:
+                await self._relay.give_up(key, name)
+                raise
+            source = self._led(key, name, leader, self._kept(key, caller, dropped, first))
+        else:
+            source = self._fly(key, name, leader, caller, dropped, make)
+
+        async def audience() -> bool:
+            return leader == name and await self._relay.has_audience(key, name)
+
+        flight = self._flights.start(key, source, audience)
+        return (found if leader in (name, None) else following), flight.follow()
+
+    async def _fly(
+        self,
+        key: str,
+        name: str,
+        leader: str | None,
+        caller: TokenRecord,
+        dropped: int,
+        make: MakeAnswer,
+    ) -> AsyncGenerator[Event]:
+        """The answer of the replica that leads; made here when that one goes away early."""
+        while leader is not None and leader != name:
+            given = False
+            try:
+                async with aclosing(self._relay.follow(key, leader)) as events:
+                    async for event in events:
+                        given = True
+                        yield event
+                return
+            except LeaderGone:
+                if given:
+                    raise interrupted() from None
+            leader = await self._relay.lead_or_leader(key, name)
+        made = self._kept(key, caller, dropped, make())
+        async with aclosing(self._led(key, name, leader, made)) as events:
+            async for event in events:
+                yield event
+
+    def _led(
+        self, key: str, name: str, leader: str | None, source: AsyncGenerator[Event]
+    ) -> AsyncGenerator[Event]:
+        """What this replica makes, written down for the others where Redis can take it."""
+        return source if leader is None else self._relay.lead(key, name, source)
+
+    async def _kept(
+        self, key: str, caller: TokenRecord, dropped: int, source: AsyncGenerator[Event]
+    ) -> AsyncGenerator[Event]:
+        """Pass an answer on, and keep it when it is complete."""
+        text: list[str] = []
+        async with aclosing(source) as events:
+            async for event in events:
+                match event:
+                    case Delta():
+                        text.append(event.text)
+                    case Done():
+                        # Before its end is passed on: who has that may stop to listen.
+                        await self._keep(key, caller, dropped, "".join(text), event)
+                yield event
+
+    async def _keep(
+        self, key: str, caller: TokenRecord, dropped: int, text: str, done: Done
+    ) -> None:
+        if has_personal_data(text):
+            return
+        answer = StoredAnswer(
+            text=text,
+            finish_reason=done.finish_reason,
+            prompt_tokens=done.usage.prompt_tokens,
+            completion_tokens=done.usage.completion_tokens,
+            dropped_messages=dropped,
+            stored_at=self._store.now(),
+        )
+        await self._store.put(key, caller.id, answer)

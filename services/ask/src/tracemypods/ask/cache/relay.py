@@ -1,0 +1,184 @@
+"""Flights across replicas, through Redis: one replica leads, the others follow what it writes.
+
+    ask:lead:<key>                who leads, until it stops renewing
+    ask:flight:<key>:<leader>     a stream with the answer's events
+    ask:audience:<key>:<leader>   is there while another replica follows
+
+The leader writes a few times a second whatever has come since, so an answer that nobody else
+follows costs little. A leader that dies leaves its name to expire; followers that were given
+nothing yet begin again, others get a named error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+from typing import Any, cast
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from tracemypods.ask.answers import Delta, Done, Event
+from tracemypods.ask.completions import Interrupted, Usage
+from tracemypods.kit.errors import Problem
+from tracemypods.kit.tasks import end
+
+_log = logging.getLogger("tracemypods.ask.relay")
+
+LEAD_MILLISECONDS = 3000
+WRITE_SECONDS = 0.1
+BLOCK_MILLISECONDS = 400
+KEPT_SECONDS = 60
+
+# Only the holder may renew or give up its lead. KEYS: the lead. ARGV: leader, milliseconds (0 to
+# give it up).
+_HOLD = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if ARGV[2] == '0' then return redis.call('DEL', KEYS[1]) end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+"""
+
+
+class LeaderGone(Exception):
+    """The replica that led has stopped before the end of the answer."""
+
+
+class Relay:
+    """Leads and follows."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._hold = redis.register_script(_HOLD)
+
+    async def lead_or_leader(self, key: str, name: str) -> str | None:
+        """Take the lead under `name`; returns who leads now. None when Redis does not say."""
+        try:
+            taken = await self._redis.set(_lead(key), name, nx=True, px=LEAD_MILLISECONDS)
+            if taken:
+                return name
+            return cast("str | None", await self._redis.get(_lead(key))) or name
+        except RedisError as error:
+            _log.warning("nobody can lead", extra={"reason": type(error).__name__})
+            return None
+
+    async def give_up(self, key: str, name: str) -> None:
+        """Give up a lead that nothing was made of."""
+        await self._write(key, name, [json.dumps({"gone": True})], hold=0)
+
+    async def has_audience(self, key: str, name: str) -> bool:
+        """Whether another replica follows."""
+        try:
+            return bool(await self._redis.exists(_audience(key, name)))
+        except RedisError:
+            return False
+
+    async def lead(
+        self, key: str, name: str, source: AsyncGenerator[Event]
+    ) -> AsyncGenerator[Event]:
+        """Pass an answer on, and write it down for others. The lead ends with it."""
+        waiting: list[str] = []
+        writing = asyncio.create_task(self._keep_writing(key, name, waiting))
+        try:
+            async with aclosing(source) as events:
+                async for event in events:
+                    waiting.append(_dump(event))
+                    yield event
+        except Problem as problem:
+            waiting.append(json.dumps({"error": [problem.status, problem.code, problem.detail]}))
+            raise
+        except (asyncio.CancelledError, GeneratorExit):
+            waiting.append(json.dumps({"gone": True}))
+            raise
+        finally:
+            await end(writing)
+            await self._write(key, name, waiting, hold=0)
+
+    async def follow(self, key: str, leader: str) -> AsyncGenerator[Event]:
+        """The answer that another replica makes, as it comes.
+
+        Raises LeaderGone, or the Problem that it ends with.
+        """
+        stream, last = _stream(key, leader), "0"
+        try:
+            while True:
+                await self._redis.set(_audience(key, leader), 1, px=LEAD_MILLISECONDS)
+                found = await self._read(stream, last, BLOCK_MILLISECONDS)
+                if not found and await self._redis.get(_lead(key)) != leader:
+                    found = await self._read(stream, last, None)
+                    if not found:
+                        raise LeaderGone
+                for last, text in found:  # noqa: B007 - the last one read is where to go on
+                    event = _load(text)
+                    yield event
+                    if isinstance(event, Done):
+                        return
+        except RedisError as error:
+            _log.warning("can't follow", extra={"reason": type(error).__name__})
+            raise LeaderGone from error
+
+    async def _read(self, stream: str, last: str, block: int | None) -> list[tuple[str, str]]:
+        answer = cast("Any", await self._redis.xread({stream: last}, count=1000, block=block))
+        if not answer:
+            return []
+        streams = answer.items() if isinstance(answer, dict) else answer
+        entries = [entry for _, found in streams for entry in found]
+        # With RESP3 the entries of a stream come in a list of their own.
+        if entries and isinstance(entries[0], list):
+            entries = [entry for group in entries for entry in group]
+        return [(identifier, fields["e"]) for identifier, fields in entries]
+
+    async def _keep_writing(self, key: str, name: str, waiting: list[str]) -> None:
+        while True:
+            await asyncio.sleep(WRITE_SECONDS)
+            await self._write(key, name, waiting, hold=LEAD_MILLISECONDS)
+
+    async def _write(self, key: str, name: str, waiting: list[str], hold: int) -> None:
+        texts = list(waiting)
+        waiting.clear()
+        with suppress(RedisError):  # followers notice that nothing comes
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for text in texts:
+                    pipeline.xadd(_stream(key, name), {"e": text})
+                pipeline.expire(_stream(key, name), KEPT_SECONDS)
+                await pipeline.execute()
+            await self._hold(keys=[_lead(key)], args=[name, hold])
+
+
+def _dump(event: Event) -> str:
+    if isinstance(event, Delta):
+        return json.dumps({"text": event.text})
+    usage = event.usage
+    return json.dumps({"done": [event.finish_reason, usage.prompt_tokens, usage.completion_tokens]})
+
+
+def _load(text: str) -> Event:
+    event: dict[str, Any] = json.loads(text)
+    if "text" in event:
+        return Delta(event["text"])
+    if "done" in event:
+        reason, prompt_tokens, completion_tokens = event["done"]
+        return Done(reason, Usage(prompt_tokens, completion_tokens))
+    if "error" in event:
+        status, code, detail = event["error"]
+        raise Problem(detail, status=status, code=code)
+    raise LeaderGone
+
+
+def interrupted() -> Interrupted:
+    """What followers hear who had part of an answer when its leader went away."""
+    return Interrupted("The replica that answered went away. Ask again.")
+
+
+def _lead(key: str) -> str:
+    return f"ask:lead:{key}"
+
+
+def _stream(key: str, leader: str) -> str:
+    return f"ask:flight:{key}:{leader}"
+
+
+def _audience(key: str, leader: str) -> str:
+    return f"ask:audience:{key}:{leader}"

@@ -1,0 +1,59 @@
+"""Open answers end when their caller's token is revoked."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from tracemypods.contracts.tokens import tombstone_key
+
+_log = logging.getLogger("tracemypods.ask.revocations")
+
+SECONDS_BETWEEN = 0.4
+"""A revocation shows everywhere within a second."""
+
+
+class Revocations:
+    """Looks for the tombstones of all tokens with an open answer, in one command for all."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._open: Counter[str] = Counter()
+        self._revoked: dict[str, asyncio.Event] = {}
+        self._someone = asyncio.Event()
+
+    @contextmanager
+    def watching(self, token_hash: str) -> Generator[asyncio.Event]:
+        """While the block runs, the event that it gets is set when the token is revoked."""
+        event = self._revoked.setdefault(token_hash, asyncio.Event())
+        self._open[token_hash] += 1
+        self._someone.set()
+        try:
+            yield event
+        finally:
+            self._open[token_hash] -= 1
+            if not self._open[token_hash]:
+                del self._open[token_hash], self._revoked[token_hash]
+
+    async def keep_looking(self) -> None:
+        """Look for ever. A Redis that is away is no reason to end answers that began with it."""
+        while True:
+            if not self._open:
+                self._someone.clear()
+                await self._someone.wait()
+            hashes = list(self._open)
+            try:
+                found = await self._redis.mget([tombstone_key(one) for one in hashes])
+            except RedisError as error:
+                _log.warning("can't look for revocations", extra={"reason": type(error).__name__})
+            else:
+                for token_hash, tombstone in zip(hashes, found, strict=True):
+                    if tombstone is not None and token_hash in self._revoked:
+                        self._revoked[token_hash].set()
+            await asyncio.sleep(SECONDS_BETWEEN)
