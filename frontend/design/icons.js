@@ -8,6 +8,7 @@ const PATHS = {
   send: "M12 19V5M6 11l6-6 6 6",
   stop: "M7 7h10v10H7z",
   down: "M12 5v14M6 13l6 6 6-6",
+  lock: "M6 11h12v9H6zM9 11V8a3 3 0 0 1 6 0v3",
 };
 
 /**

@@ -20,7 +20,12 @@ const GO_ON = "Continue where you stopped.";
 /** What a token that is not valid would be answered, so that it need not be sent. */
 const REFUSALS = { none: "token_missing", expired: "token_expired", refused: "token_revoked" };
 const TOKEN_CODES = new Set(["token_missing", "token_malformed", "token_expired", "token_revoked"]);
-const MODEL_CODES = new Set(["model_unavailable", "model_not_installed", "model_unknown"]);
+const MODEL_CODES = new Set([
+  "model_unavailable",
+  "model_not_installed",
+  "model_unknown",
+  "model_locked",
+]);
 
 const thread = document.getElementById("thread");
 const welcome = document.getElementById("welcome");
@@ -86,6 +91,7 @@ async function answer(turn) {
   if (running) return;
   const view = views.get(turn);
   const { question } = turn;
+  const fresh = turn.state === "done"; // the person has seen that answer and wants another
   for (const key of Object.keys(turn)) delete turn[key];
   Object.assign(turn, { question, answer: "", state: "waiting", model: models.chosen });
   const stopping = (running = new AbortController());
@@ -100,7 +106,8 @@ async function answer(turn) {
   try {
     if (token.state !== "valid") throw new Problem({ code: REFUSALS[token.state] });
     const messages = conversation.messagesFor(turn);
-    const events = ask({ token: used, messages, model: turn.model, signal: stopping.signal });
+    const { model } = turn;
+    const events = ask({ token: used, messages, model, fresh, signal: stopping.signal });
     for await (const { event, data } of events) take(event, data, turn, view, started);
     turn.state = "done";
   } catch (error) {
@@ -122,14 +129,15 @@ function take(event, data, turn, view, started) {
     turn.dropped_messages = data.dropped_messages;
     view.showDropped();
   }
-  if (event === "delta" && data.text) {
+  if (event === "status") view.showStatus(data ?? {});
+  else if (event === "delta" && data.text) {
     view.append(data.text);
     turn.first_ms ??= performance.now() - started;
     turn.answer += data.text;
     turn.state = "streaming";
   } else if (event === "done") {
-    const { model, finish_reason, usage, request_id } = data;
-    Object.assign(turn, { model: model ?? turn.model, finish_reason, usage, request_id });
+    const { model, finish_reason, usage, cache, request_id } = data;
+    Object.assign(turn, { model: model ?? turn.model, finish_reason, usage, cache, request_id });
   }
 }
 
@@ -190,6 +198,9 @@ for (const button of document.querySelectorAll("[data-suggestion]")) {
   button.addEventListener("click", () => send(button.textContent.trim()));
 }
 document.getElementById("model-again").addEventListener("click", loadModels);
+document.getElementById("model-have-token").addEventListener("click", () => {
+  if (tokenView.enter()) settings.close(); // the sheet of a phone would cover the panel
+});
 window.addEventListener("pagehide", () => conversation.save());
 token.addEventListener("change", loadModels);
 

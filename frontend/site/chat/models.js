@@ -1,31 +1,33 @@
 import { element } from "/design/element.js";
-import { bytes, number } from "./format.js";
+import { announce } from "./announce.js";
+import { grouped, obstacles, option } from "./modeloptions.js";
+import { facts, termsOf } from "./modelfacts.js";
 import { fetchOrProblem, problemOf } from "./problems.js";
 
 const KEY = "tracemypods.model";
+const TERMS_KEY = "tracemypods.terms";
 
 /**
- * @typedef {object} Model
+ * @typedef {object} Model what GET /api/models says of one; sizes in bytes
  * @property {string} name
  * @property {string} label
  * @property {string} notes
+ * @property {"free"|"premium"} tier
+ * @property {"chat"|"base"} kind
  * @property {number} size_bytes
+ * @property {number|null} size_most_bytes
  * @property {number} memory_bytes
+ * @property {number|null} memory_most_bytes
+ * @property {string} gpu
  * @property {number} context_tokens
  * @property {{max_answer_tokens: number}} limits
- * @property {{name: string, url: string}} licence
+ * @property {number} priority
+ * @property {{name: string, url: string, use_policy: string|null, notice: string|null}} licence
+ * @property {string|null} terms
  * @property {string} source
  * @property {boolean} allowed
  * @property {string} status
  */
-
-/** What stands in the way of using a model; empty when nothing does. */
-function obstacle(model) {
-  if (model.allowed === false) return "not in your plan";
-  if (model.status === "not_installed") return "not installed";
-  if (model.status === "down") return "not answering";
-  return "";
-}
 
 /** The model picker, with what is known about the chosen model below it. */
 export class ModelPicker {
@@ -35,12 +37,16 @@ export class ModelPicker {
   #state = document.getElementById("model-state");
   #notes = document.getElementById("model-notes");
   #facts = document.getElementById("model-facts");
+  #notice = document.getElementById("model-notice");
+  #terms = document.getElementById("model-terms");
+  #locked = document.getElementById("model-locked");
   #again = document.getElementById("model-again");
 
   constructor() {
     this.#select.addEventListener("change", () => {
-      remember(this.#select.value);
+      write(KEY, this.#select.value);
       this.#describe();
+      if (!this.#terms.hidden) announce(this.#terms.textContent);
     });
   }
 
@@ -78,38 +84,60 @@ export class ModelPicker {
       this.#again.hidden = false;
       return;
     }
-    this.#again.hidden = this.#models.some((model) => !obstacle(model));
+    this.#again.hidden = this.#models.some((model) => !obstacles(model).length);
+    this.#locked.hidden = this.#models.every((model) => model.allowed !== false);
     this.#fill();
-    this.#describe();
   }
 
   #fill() {
-    const wanted = this.#select.value || remembered();
-    const options = this.#models.map((model) => {
-      const reason = obstacle(model);
-      const label = reason ? `${model.label} (${reason})` : model.label;
-      return element("option", { value: model.name, disabled: Boolean(reason) }, label);
-    });
-    this.#select.replaceChildren(...options);
-    const usable = this.#models.filter((model) => !obstacle(model));
-    const chosen =
-      usable.find((model) => model.name === wanted) ?? usable[0] ?? this.#models[0] ?? null;
+    const wanted = this.#select.value || read(KEY);
+    const groups = grouped(this.#models);
+    const lists = groups.map(({ title, models }) =>
+      element("optgroup", { label: title }, ...models.map(option)),
+    );
+    const usable = this.#models.filter((model) => !obstacles(model).length);
+    const chosen = usable.find((model) => model.name === wanted) ?? usable[0];
+    // A model that can't be asked is never chosen, not even for want of another one.
+    if (!chosen) {
+      lists.unshift(element("option", { value: "", disabled: true }, "None can be asked"));
+    }
+    this.#select.replaceChildren(...lists);
+    this.#select.value = chosen?.name ?? "";
     this.#select.disabled = !this.#models.length;
-    if (chosen) this.#select.value = chosen.name;
+    this.#describe();
+    const missed = this.#models.find((model) => model.name === wanted);
+    if (chosen && missed && missed !== chosen) {
+      const reasons = obstacles(missed).join(", ");
+      this.#say("ready", `${missed.label}: ${reasons}. ${chosen.label} is used.`);
+    }
   }
 
   #describe() {
     const model = this.#models.find(({ name }) => name === this.#select.value);
-    if (!model) {
-      this.#say("down", "There is no model in the catalogue.");
-      return;
-    }
-    const reason = obstacle(model);
-    if (reason) this.#say("down", `${capital(reason)}.`);
+    this.#notes.textContent = model?.notes ?? "";
+    this.#facts.replaceChildren(...(model ? facts(model) : []));
+    this.#notice.textContent = model?.licence?.notice ?? "";
+    this.#showTerms(model);
+    if (!model) this.#say("down", whyNone(this.#models));
     else if (model.status === "cold") this.#say("ready", "Ready; loads on the first question.");
-    else this.#say("ready", "Ready.");
-    this.#notes.textContent = model.notes ?? "";
-    this.#facts.replaceChildren(...facts(model));
+    else if (model.kind === "base") {
+      this.#say("ready", "Ready. It continues text; it is not made for chat.");
+    } else this.#say("ready", "Ready.");
+  }
+
+  /** What binds those who use a model is shown until they have seen it. @param {Model} [model] */
+  #showTerms(model) {
+    const seen = read(TERMS_KEY).split(" ");
+    this.#terms.hidden = !model?.terms || seen.includes(model.terms);
+    if (this.#terms.hidden) return;
+    const look = { class: "button button-quiet button-small", type: "button" };
+    const button = element("button", look, "Understood");
+    button.addEventListener("click", () => {
+      write(TERMS_KEY, [...seen, model.terms].join(" ").trim());
+      this.#terms.hidden = true;
+      this.focus();
+    });
+    this.#terms.replaceChildren(...termsOf(model), button);
   }
 
   /** @param {"ready"|"down"} state @param {string} text */
@@ -119,52 +147,27 @@ export class ModelPicker {
   }
 }
 
-/** @param {Model} model */
-function facts(model) {
-  const rows = [
-    ["Name", element("code", {}, model.name)],
-    model.size_bytes && ["On disk", bytes(model.size_bytes)],
-    model.memory_bytes && ["In memory", bytes(model.memory_bytes)],
-    model.context_tokens && ["Context", `${number(model.context_tokens)} tokens`],
-    model.limits?.max_answer_tokens && [
-      "Longest answer",
-      `${number(model.limits.max_answer_tokens)} tokens`,
-    ],
-    model.licence?.name && ["Licence", reference(model.licence.url, model.licence.name)],
-    model.source && ["Source", reference(model.source, model.source)],
-  ].filter(Boolean);
-  return rows.map(([term, value]) =>
-    element("div", {}, element("dt", {}, term), element("dd", {}, value)),
-  );
+/** @param {Model[]} models of which none can be asked */
+function whyNone(models) {
+  if (!models.length) return "There is no model in the catalogue.";
+  const allowed = models.filter((model) => model.allowed !== false);
+  if (!allowed.length) return "Every model needs a premium token.";
+  const away = allowed.every((model) => model.status === "down");
+  if (away) return "The model server is not answering.";
+  return "No model that you may use is installed.";
 }
 
-/** The catalogue is an operator's file, but an address in it is still only text until checked. */
-function reference(address, text) {
-  const url = URL.canParse(address ?? "") ? new URL(address) : null;
-  if (!url || !["https:", "http:"].includes(url.protocol)) return text;
-  const shown = text === address ? url.host + url.pathname.replace(/\/$/, "") : text;
-  return element(
-    "a",
-    { href: url.href, target: "_blank", rel: "noopener noreferrer nofollow" },
-    shown,
-  );
-}
-
-function capital(text) {
-  return text.charAt(0).toUpperCase() + text.slice(1);
-}
-
-function remember(name) {
+function write(key, value) {
   try {
-    localStorage.setItem(KEY, name);
+    localStorage.setItem(key, value);
   } catch {
-    // the choice then lasts as long as the page
+    // what is chosen then lasts as long as the page
   }
 }
 
-function remembered() {
+function read(key) {
   try {
-    return localStorage.getItem(KEY) ?? "";
+    return localStorage.getItem(key) ?? "";
   } catch {
     return "";
   }

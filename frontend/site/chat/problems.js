@@ -80,7 +80,7 @@ const KNOWN = {
   ],
   model_locked: [
     "Your token does not cover this model",
-    "Choose a model that it covers, and ask again.",
+    "It needs a premium token, which this site's operator issues. Choose another model, or enter such a token, and ask again.",
     "models",
   ],
   model_busy: [
@@ -113,6 +113,16 @@ const KNOWN = {
     "Too many questions at once",
     "The limit for your token or address was reached. Your question is kept; try again later.",
     "retry",
+  ],
+  quota_exceeded: [
+    "Today's allowance is used up",
+    "Too little is left of it for this question. Your question is kept; a shorter one or a new conversation may still fit.",
+    "retry",
+  ],
+  blocked: [
+    "You can't ask here",
+    "This site's operator has blocked this token, or the network that you use it from.",
+    "none",
   ],
   shutting_down: [
     "The service is restarting",

@@ -6,7 +6,7 @@ export class Settings {
   constructor() {
     this.#button.addEventListener("click", () => this.#set(!this.#open));
     document.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape" || !this.#open) return;
+      if (event.key !== "Escape" || !this.#open || pickerIsOpen()) return;
       event.preventDefault();
       this.close();
       this.#button.focus();
@@ -35,4 +35,9 @@ export class Settings {
     this.#button.setAttribute("aria-expanded", String(open));
     this.#sheet.dataset.open = String(open);
   }
+}
+
+/** An open list of options is what Escape closes first. */
+function pickerIsOpen() {
+  return CSS.supports("selector(select:open)") && Boolean(document.querySelector("select:open"));
 }

@@ -12,10 +12,10 @@ export class Stopped extends Error {}
  * Throws Problem for everything that goes wrong, and Stopped when `signal` was aborted.
  *
  * @param {{token: string, messages: {role: string, content: string}[], model?: string,
- *   signal: AbortSignal}} question
+ *   fresh?: boolean, signal: AbortSignal}} question `fresh` wants no answer from the cache
  * @returns {AsyncGenerator<{event: string, data: any}>}
  */
-export async function* ask({ token, messages, model, signal }) {
+export async function* ask({ token, messages, model, fresh = false, signal }) {
   const silence = new AbortController();
   let timer;
   const heard = () => {
@@ -26,9 +26,14 @@ export async function* ask({ token, messages, model, signal }) {
   try {
     const response = await fetch("/api/ask", {
       method: "POST",
-      cache: "no-store",
+      // Not "no-store", with which browsers send Cache-Control: no-cache of their own accord.
+      cache: "default",
       credentials: "omit",
-      headers: { "Content-Type": "application/json", Authorization: `Bearer ${token}` },
+      headers: {
+        "Content-Type": "application/json",
+        Authorization: `Bearer ${token}`,
+        ...(fresh && { "Cache-Control": "no-cache" }),
+      },
       body: JSON.stringify({ messages, stream: true, ...(model && { model }) }),
       signal: AbortSignal.any([signal, silence.signal]),
     });

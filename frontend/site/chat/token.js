@@ -1,7 +1,8 @@
-import { fetchOrProblem, problemOf } from "./problems.js";
+import { Problem, fetchOrProblem, problemOf } from "./problems.js";
 
 const KEY = "tracemypods.token";
 const MEANINGFUL_SKEW_MS = 5000;
+const FORM = /^tmpods_(free|premium)_[0-9A-Za-z]+$/;
 
 /**
  * @typedef {object} TokenRecord
@@ -66,16 +67,36 @@ export class AccessToken extends EventTarget {
     const response = await fetchOrProblem("/api/token", { method: "POST" });
     if (response.status !== 201) throw await problemOf(response);
     const { token, plan, expires_at, issued_at } = await response.json();
-    const server = Date.parse(response.headers.get("Date") ?? "");
-    const difference = Number.isNaN(server) ? 0 : server - Date.now();
-    // The header counts whole seconds, so a small difference says nothing.
-    const skew = Math.abs(difference) > MEANINGFUL_SKEW_MS ? difference : 0;
+    const skew = skewOf(response);
     const now = new Date(Date.now() + skew).toISOString();
     this.#keep({ token, plan, expires_at, issued_at: issued_at ?? now, skew });
   }
 
-  /** Revoke the token and forget it. Throws Problem when it could not be revoked. */
+  /**
+   * Use a token that the person already has, once the service says that it holds.
+   *
+   * @param {string} text as it was pasted
+   * @throws {Problem} the token that was there before stays
+   */
+  async adopt(text) {
+    const token = text.trim();
+    if (!FORM.test(token)) throw new Problem({ code: "token_malformed" });
+    const headers = { Authorization: `Bearer ${token}` };
+    const response = await fetchOrProblem("/api/token", { headers });
+    if (!response.ok) throw await problemOf(response);
+    const { plan, expires_at, issued_at } = await response.json();
+    this.#keep({ token, plan, expires_at, issued_at, skew: skewOf(response) });
+  }
+
+  /**
+   * Forget the token, and revoke it if it is a free one. A premium token was paid for: it goes on
+   * working for whoever has it. Throws Problem when it could not be revoked.
+   */
   async remove() {
+    if (this.plan === "premium") {
+      this.#keep(null);
+      return;
+    }
     const response = await fetchOrProblem("/api/token", {
       method: "DELETE",
       headers: { Authorization: `Bearer ${this.value}` },
@@ -120,4 +141,12 @@ export class AccessToken extends EventTarget {
   #changed() {
     this.dispatchEvent(new Event("change"));
   }
+}
+
+/** @param {Response} response @returns {number} server's clock less this machine's, in ms */
+function skewOf(response) {
+  const server = Date.parse(response.headers.get("Date") ?? "");
+  const difference = Number.isNaN(server) ? 0 : server - Date.now();
+  // The header counts whole seconds, so a small difference says nothing.
+  return Math.abs(difference) > MEANINGFUL_SKEW_MS ? difference : 0;
 }

@@ -1,8 +1,9 @@
 import { element } from "/design/element.js";
 import { copyButton } from "/design/clipboard.js";
 import { announce } from "./announce.js";
-import { clock } from "./format.js";
+import { timeLeft } from "./format.js";
 import { Problem, explain, waitingTime } from "./problems.js";
+import { TokenEntry } from "./tokenentry.js";
 
 const PANEL = {
   none: [
@@ -28,7 +29,12 @@ export class TokenView {
   #panel = document.getElementById("token-panel");
   #card = document.getElementById("token-card");
   #meter = document.getElementById("token-meter");
+  #title = document.getElementById("token-title");
   #remove = document.getElementById("token-remove");
+  #besideCard = document.getElementById("token-entry");
+  /** @type {TokenEntry} the one in the panel, and the one in the side bar */
+  #panelEntry;
+  #cardEntry;
   #shown = "";
   #panelWanted = () => true;
   #onTaken;
@@ -42,6 +48,13 @@ export class TokenView {
     this.#onTaken = onTaken;
     this.#token = token;
     this.#panelWanted = panelWanted;
+    const entered = () => {
+      announce(`Your ${token.plan} token is in use.`);
+      onTaken();
+    };
+    this.#panelEntry = new TokenEntry(token, entered);
+    this.#cardEntry = new TokenEntry(token, entered);
+    this.#besideCard.append(this.#cardEntry.node);
     const copy = copyButton(() => token.value, { what: "token" });
     this.#remove.before(copy);
     this.#remove.addEventListener("click", () => this.#takeAway());
@@ -55,10 +68,25 @@ export class TokenView {
     this.#shown = state;
     this.#card.dataset.state = state;
     this.#card.hidden = state === "none" || state === "refused";
+    const premium = this.#token.plan === "premium";
+    this.#title.textContent = premium ? "Premium token" : "Free token";
+    this.#remove.textContent = premium ? "Forget it here" : "Remove";
     this.#panel.hidden = state === "valid" || !this.#panelWanted();
     this.#panel.replaceChildren();
     if (!this.#panel.hidden) this.#panel.append(...this.#content(state));
+    this.#besideCard.hidden = !this.#panel.hidden;
     this.#tick();
+  }
+
+  /**
+   * Bring the person to where a token can be entered: the panel, or the side bar when there is none.
+   *
+   * @returns {boolean} whether it is the panel
+   */
+  enter() {
+    const inPanel = !this.#panel.hidden;
+    (inPanel ? this.#panelEntry : this.#cardEntry).open();
+    return inPanel;
   }
 
   #tick() {
@@ -68,7 +96,7 @@ export class TokenView {
       if (state === "expired") announce("Your token has expired.");
       return;
     }
-    const text = { valid: clock(secondsLeft), none: "no token" }[state] ?? "expired";
+    const text = { valid: timeLeft(secondsLeft), none: "no token" }[state] ?? "expired";
     for (const node of document.querySelectorAll("[data-time-left]")) node.textContent = text;
     this.#meter.style.width = `${shareLeft * 100}%`;
   }
@@ -83,6 +111,7 @@ export class TokenView {
       element("h2", {}, title),
       element("p", {}, text),
       takeTokenButton(this.#token, action, taken),
+      this.#panelEntry.node,
     ];
   }
 

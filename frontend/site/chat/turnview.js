@@ -2,7 +2,7 @@ import { copyButton } from "/design/clipboard.js";
 import { element } from "/design/element.js";
 import { icon } from "/design/icons.js";
 import { GrowingAnswer, showAnswer } from "./answer.js";
-import { counted, number, seconds } from "./format.js";
+import { age, counted, number, seconds } from "./format.js";
 import { explain } from "./problems.js";
 
 /**
@@ -18,6 +18,8 @@ import { explain } from "./problems.js";
 
 /** @typedef {import("./conversation.js").Turn} Turn */
 
+const WAITING = "Waiting for the model";
+
 /** One turn on the page: the question, the answer as it grows, and what is known about it. */
 export class TurnView {
   #turn;
@@ -29,6 +31,7 @@ export class TurnView {
   /** @type {GrowingAnswer|null} */
   #growing = null;
   #waitTimer;
+  #waitingFor = WAITING;
 
   /** @param {Turn} turn @param {TurnActions} actions */
   constructor(turn, actions) {
@@ -57,12 +60,23 @@ export class TurnView {
     this.#growing = new GrowingAnswer(this.#prose, this.#actions.grown);
     this.#mark();
     const started = performance.now();
-    const waiting = element("p", { class: "waiting" }, "Waiting for the model");
+    this.#waitingFor = WAITING;
+    const waiting = element("p", { class: "waiting" }, this.#waitingFor);
     this.#notes.append(waiting);
     clearInterval(this.#waitTimer);
     this.#waitTimer = setInterval(() => {
-      waiting.textContent = `Waiting for the model, ${Math.round((performance.now() - started) / 1000)} s`;
+      const waited = Math.round((performance.now() - started) / 1000);
+      waiting.textContent = `${this.#waitingFor}, ${waited} s`;
     }, 1000);
+  }
+
+  /** What the question waits for, as the service tells it. */
+  showStatus({ state, position }) {
+    const queued = position ? `In the queue, place ${position}` : "In the queue";
+    const known = { queued, loading: "The model is being loaded" };
+    this.#waitingFor = known[state] ?? WAITING;
+    const waiting = this.#notes.querySelector(".waiting");
+    if (waiting) waiting.textContent = this.#waitingFor;
   }
 
   /** The oldest messages did not fit; said while the answer is written, and after. */
@@ -153,6 +167,8 @@ export class TurnView {
         ];
       case "edit":
         return [button("Edit the question", () => this.#actions.edit(this.#turn))];
+      case "none":
+        return [];
       default:
         return [retry];
     }
@@ -209,6 +225,7 @@ function trace(turn) {
     ["Whole answer", seconds(turn.total_ms)],
     turn.usage && ["Tokens read", number(turn.usage.prompt_tokens)],
     turn.usage && ["Tokens written", number(turn.usage.completion_tokens)],
+    fromCache(turn) && ["From the cache", fromCache(turn)],
     turn.request_id && ["Request", element("code", {}, turn.request_id)],
   ].filter(Boolean);
   return element(
@@ -228,4 +245,10 @@ function trace(turn) {
       ),
     ),
   );
+}
+
+/** @param {Turn} turn @returns {string} how old a cached answer is; empty for a fresh one */
+function fromCache({ cache }) {
+  if (cache?.state !== "exact" && cache?.state !== "semantic") return "";
+  return cache.age >= 1 ? `${age(cache.age)} old` : "just made";
 }
