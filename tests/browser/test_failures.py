@@ -32,6 +32,7 @@ FAILURES = [
     ("prompt_too_large", 413, "The question is too long", EDIT),
     ("body_too_large", 413, "The conversation is too long to send", EDIT),
     ("rate_limited", 429, "Too many questions at once", RETRY),
+    ("quota_exceeded", 429, "Today's allowance is used up", RETRY),
     ("shutting_down", 503, "The service is restarting", RETRY),
     ("gateway_unreachable", 502, "The service can't be reached", RETRY),
     ("something_new", 500, "title of something_new", RETRY),
@@ -60,6 +61,14 @@ def test_a_refused_question(chat: Chat, code: str, status: int, title: str, reme
     expect(chat.prose).to_have_text("Yes.")
     expect(chat.turns).to_have_count(1)
     assert asked[0]["messages"] == [{"role": "user", "content": "Is anybody there?"}]
+
+
+def test_who_is_blocked_is_not_asked_to_try_again(chat: Chat) -> None:
+    chat.start()
+    chat.answers(json.dumps(problem("blocked", 403)), status=403)
+    chat.ask("Is anybody there?")
+    expect(chat.problem).to_contain_text("This site's operator has blocked this token")
+    expect(chat.problem.get_by_role("button")).to_have_count(0)
 
 
 def test_what_is_invalid_is_named(chat: Chat) -> None:
