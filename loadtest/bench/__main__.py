@@ -14,12 +14,13 @@ from pathlib import Path
 
 import psutil
 
-from loadtest.bench import answers, start
+from loadtest.bench import answers, start, token_check
 from tracemypods.local.fleet import Fleet
 
 MIB = 1024 * 1024
 DOCUMENT = Path(__file__).parents[2] / "docs" / "performance.md"
-BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+FLEET, TOKEN_CHECK = "bench", "bench:token-check"
+"""The tables, by the names of their markers in the document."""
 
 
 def tell(text: str) -> None:
@@ -84,6 +85,32 @@ def measure_clone(folder: Path) -> list[str]:
     ]
 
 
+def measure_token_check(rounds: int, seconds: int, folder: Path) -> str:
+    """The table about the token check."""
+    loads = token_check.measure(folder / "token", rounds, seconds, tell)
+    rows = [
+        "| server | answers a second of its core | p99 at full load, ms | core used | ours to it |",
+        "|---|---|---|---|---|",
+    ]
+    for name, measured in loads.items():
+        rate = spread([one.per_core for one in measured], 0)
+        p99 = spread([one.p99_milliseconds for one in measured], 0)
+        busy = statistics.median(one.busy for one in measured)
+        ratios = "" if name == token_check.OURS else spread(token_check.ratios(loads, name))
+        if name == token_check.EXPRESS:
+            ratios += ", goal 2"
+        rows.append(f"| {name} | {rate} | {p99} | {busy:.0%} | {ratios} |")
+    return "\n".join(rows)
+
+
+def write(name: str, result: str) -> None:
+    """Put a table between its markers in the document."""
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    text = DOCUMENT.read_text()
+    before, after = text[: text.index(begin) + len(begin)], text[text.index(end) :]
+    DOCUMENT.write_text(f"{before}\n{result}\n{after}")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m loadtest.bench", description="Measure what docs/performance.md states."
@@ -93,15 +120,25 @@ def main() -> int:
     parser.add_argument(
         "--clone", action="store_true", help="also clone, and download everything once more"
     )
+    parser.add_argument(
+        "--only", choices=["fleet", "token-check"], help="one table, instead of all"
+    )
+    parser.add_argument(
+        "--seconds", type=int, default=5, help="how long each server is loaded in a round (5)"
+    )
     parser.add_argument("--write", action="store_true", help="put the figures into the docs")
     arguments = parser.parse_args()
+    tables: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="tracemypods-bench-") as name:
         folder = Path(name)
-        rows = measure_start(arguments.starts, folder)
-        rows += measure_answers(arguments.rounds, folder)
-        if arguments.clone:
-            rows += measure_clone(folder)
-    table = "\n".join(["| what | measured | goal |", "|---|---|---|", *rows])
+        if arguments.only in (None, "fleet"):
+            rows = measure_start(arguments.starts, folder)
+            rows += measure_answers(arguments.rounds, folder)
+            if arguments.clone:
+                rows += measure_clone(folder)
+            tables[FLEET] = "\n".join(["| what | measured | goal |", "|---|---|---|", *rows])
+        if arguments.only in (None, "token-check"):
+            tables[TOKEN_CHECK] = measure_token_check(arguments.rounds, arguments.seconds, folder)
     machine = (
         f"{psutil.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB, "
         f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
@@ -110,12 +147,11 @@ def main() -> int:
         ["git", "rev-parse", "--short", "HEAD"], check=True, capture_output=True, text=True
     ).stdout.strip()
     when = datetime.now(UTC).date()
-    result = f"Measured on {when} at commit {commit}: {machine}.\n\n{table}"
-    print(result)
-    if arguments.write:
-        text = DOCUMENT.read_text()
-        before, after = text[: text.index(BEGIN) + len(BEGIN)], text[text.index(END) :]
-        DOCUMENT.write_text(f"{before}\n{result}\n{after}")
+    for name, table in tables.items():
+        result = f"Measured on {when} at commit {commit}: {machine}.\n\n{table}"
+        print(result, end="\n\n")
+        if arguments.write:
+            write(name, result)
     return 0
 
 

@@ -75,7 +75,7 @@ def _one_answer(client: httpx2.Client, way: Way) -> Speed:
         "POST",
         f"{way.url}/chat/completions",
         json=body,
-        headers={"Authorization": f"Bearer {way.key}"},
+        headers={"Authorization": f"Bearer {way.key}", "Cache-Control": "no-store"},
     ) as response:
         response.raise_for_status()
         for line in response.iter_lines():

@@ -1,0 +1,39 @@
+"""Installs what the peers need, on demand, under .local/bench: nothing else ever uses it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+INSTALLED = HERE.parents[2] / ".local" / "bench"
+
+
+def node_environment() -> dict[str, str]:
+    """An environment in which `node` and `npm` are found: the checkout's own, if there are none."""
+    own = Path(sys.executable).parent
+    return {**os.environ, "PATH": f"{os.environ.get('PATH', os.defpath)}:{own}"}
+
+
+def express() -> Path:
+    """The folder of the Express peer with its locked packages. Raises CalledProcessError."""
+    folder = INSTALLED / "express"
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = folder / "package-lock.json"
+    current = lock.exists() and (folder / "node_modules").is_dir()
+    current = current and lock.read_bytes() == (HERE / "express" / lock.name).read_bytes()
+    for source in (HERE / "express").iterdir():
+        if source.is_file():
+            shutil.copy(source, folder / source.name)
+    if not current:
+        subprocess.run(
+            ["npm", "ci", "--ignore-scripts", "--no-progress"],
+            cwd=folder,
+            env=node_environment(),
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+    return folder
