@@ -30,6 +30,9 @@ found = {one.name for one in importlib.metadata.distributions()}
 print(*sorted(name for name in found if name.startswith("tracemypods")))
 """
 
+LIBRARIES = ("coalescing", "contracts", "kit", "local")
+"""What any service may bring along; other services it may not."""
+
 
 class Alone:
     """One service's environment."""
@@ -95,7 +98,7 @@ def test(service: str, folder: Path) -> str:
     alone.make()
     alone.python("-c", IMPORT.format(service))
     alone.add_tests()
-    allowed = {f"tracemypods-{name}" for name in ("contracts", "kit", "local", service)}
+    allowed = {f"tracemypods-{name}" for name in (*LIBRARIES, service)}
     foreign = set(alone.python("-c", OURS).split()) - allowed
     if foreign:
         raise subprocess.CalledProcessError(

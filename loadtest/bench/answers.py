@@ -1,7 +1,8 @@
 """How fast one streamed answer comes: through the gateway, from ask, and from llama.cpp itself.
 
-All three are asked the same question with the same seed, in interleaved rounds on one fleet, so
-that each does the same work and a machine whose speed drifts treats them alike.
+All three are asked the same question with the same seed, another one each round, in interleaved
+rounds on one fleet, so that each does the same work and a machine whose speed drifts treats them
+alike.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import httpx2
 from tracemypods.local.fleet import Fleet
 
 MODEL = "smollm2:135m"
-PROMPT = "Tell me a long story about a lighthouse keeper and the sea."
+PROMPT = "Tell me a long story about a lighthouse keeper and the sea, in {number} chapters."
 TOKENS = 256
 
 
@@ -40,28 +41,32 @@ class Way:
 
 def measure(fleet: Fleet, rounds: int, tell: Callable[[str], None]) -> dict[str, list[Speed]]:
     """Measure each way `rounds` times after one round that does not count."""
-    token = httpx2.post(f"{fleet.url()}/api/token").json()["token"]
+
+    def new_token() -> str:
+        # One for each way: what one token was answered is kept for it, and would be no measure.
+        return httpx2.post(f"{fleet.url()}/api/token").json()["token"]
+
     ways = [
         Way("llama.cpp directly", fleet.url("models"), fleet.secret("models_api_key")),
-        Way("ask", f"{fleet.url('ask')}/v1", token),
-        Way("gateway and ask", f"{fleet.url()}/v1", token),
+        Way("ask", f"{fleet.url('ask')}/v1", new_token()),
+        Way("gateway and ask", f"{fleet.url()}/v1", new_token()),
     ]
     speeds: dict[str, list[Speed]] = {way.name: [] for way in ways}
     with httpx2.Client(timeout=120) as client:
         for number in range(rounds + 1):
             # Another order each round: whoever comes after a pause may find a cooler machine.
             for way in ways[number % 3 :] + ways[: number % 3]:
-                speed = _one_answer(client, way)
+                speed = _one_answer(client, way, number)
                 if number:
                     speeds[way.name].append(speed)
             tell(f"  round {number} of {rounds}")
     return speeds
 
 
-def _one_answer(client: httpx2.Client, way: Way) -> Speed:
+def _one_answer(client: httpx2.Client, way: Way, number: int) -> Speed:
     body = {
         "model": MODEL,
-        "messages": [{"role": "user", "content": PROMPT}],
+        "messages": [{"role": "user", "content": PROMPT.format(number=number + 2)}],
         "max_tokens": TOKENS,
         "temperature": 0,
         "seed": 1,
@@ -75,7 +80,7 @@ def _one_answer(client: httpx2.Client, way: Way) -> Speed:
         "POST",
         f"{way.url}/chat/completions",
         json=body,
-        headers={"Authorization": f"Bearer {way.key}", "Cache-Control": "no-store"},
+        headers={"Authorization": f"Bearer {way.key}"},
     ) as response:
         response.raise_for_status()
         for line in response.iter_lines():

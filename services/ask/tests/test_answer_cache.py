@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 
 import pytest
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from tracemypods.ask.answers import Delta, Done, Event, Question
 from tracemypods.ask.cache.answer_cache import AnswerCache, LookUp
@@ -429,5 +431,93 @@ def test_who_had_a_part_hears_that_the_leader_died(run: Callable[[Work], None]) 
             await anext(followed)
         model.go_on.set()
         await led.aclose()
+
+    run(work)
+
+
+class Steps(Model):
+    """A model that says one word at a time, each when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: asyncio.Queue[Event] = asyncio.Queue()
+
+    async def answer(self) -> AsyncGenerator[Event]:
+        self.asked += 1
+        while True:
+            event = await self.said.get()
+            yield event
+            if event == DONE:
+                return
+
+
+@pytest.mark.parametrize("executed", [False, True])
+def test_followers_miss_nothing_when_a_write_fails(
+    run: Callable[[Work], None], monkeypatch: pytest.MonkeyPatch, executed: bool
+) -> None:
+    """Whether Redis had executed the write that failed is not known; it is done again."""
+    failed = asyncio.Event()
+    execute = Pipeline.execute
+
+    async def fail_once(self: Any, *arguments: Any, **named: Any) -> Any:
+        writes = any(command[0][0] == "XADD" for command in self.command_stack)
+        if failed.is_set() or not writes:
+            return await execute(self, *arguments, **named)
+        if executed:
+            await execute(self, *arguments, **named)
+        failed.set()
+        raise RedisConnectionError("The connection broke.")
+
+    async def work(redis: Redis) -> None:
+        here, there, model = Replica(redis), Replica(redis), Steps()
+        model.said.put_nowait(Delta("A"))
+        _, led = await here.begin(question(), token(), model)
+        assert await anext(led) == Delta("A")
+        _, followed = await there.begin(question(), token(), model)
+        assert await anext(followed) == Delta("A")
+        monkeypatch.setattr(Pipeline, "execute", fail_once)
+        model.said.put_nowait(Delta("B"))
+        await failed.wait()
+        for event in (Delta("C"), DONE):
+            model.said.put_nowait(event)
+        rest = [Delta("B"), Delta("C"), DONE]
+        assert [event async for event in followed] == rest
+        assert [event async for event in led] == rest
+        assert model.asked == 1
+
+    run(work)
+
+
+@pytest.mark.parametrize("where", ["here", "there"])
+def test_who_asks_while_a_deserted_answer_ends_gets_an_answer(
+    run: Callable[[Work], None], monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    async def work(redis: Redis) -> None:
+        here, model, other = Replica(redis), Model(), eager()
+        asking = here if where == "here" else Replica(redis)
+        _, events = await here.begin(question(), token(), model)
+        assert await anext(events) == Delta("Hel")
+        given_up, go_on = asyncio.Event(), asyncio.Event()
+        deserted, write = here.relay.deserted, here.relay._write
+
+        async def noted(key: str, name: str) -> bool:
+            gone = await deserted(key, name)
+            given_up.set()
+            return gone
+
+        async def slow(key: str, name: str, waiting: list[str], hold: int) -> None:
+            if given_up.is_set():
+                await go_on.wait()
+            await write(key, name, waiting, hold)
+
+        monkeypatch.setattr(here.relay, "deserted", noted)
+        monkeypatch.setattr(here.relay, "_write", slow)
+        await events.aclose()
+        await model.was_left.wait()
+        if where == "here":
+            monkeypatch.setattr(here.relay, "_write", write)
+        assert await asking.ask(question(), token(), other) == ("miss", "Hello")
+        assert other.asked == 1
+        go_on.set()
 
     run(work)

@@ -90,9 +90,11 @@ def create_app(settings: Settings, clock: Clock = utc_now) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         looking = asyncio.create_task(revocations.keep_looking())
+        renewing = asyncio.create_task(quotas.keep_renewing())
         yield
         await cache.close()
-        await end(looking)
+        await end(looking, renewing)
+        await quotas.close()  # while Redis is still there to settle with
         await token_service.close()
         await api.close()
         await beside_api.close()

@@ -111,7 +111,7 @@ class AnswerCache:
             source = self._fly(key, name, leader, caller, dropped, make)
 
         async def audience() -> bool:
-            return leader == name and await self._relay.has_audience(key, name)
+            return leader == name and not await self._relay.deserted(key, name)
 
         flight = self._flights.start(key, source, audience)
         return (found if leader in (name, None) else following), flight.follow()

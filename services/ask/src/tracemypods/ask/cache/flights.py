@@ -28,7 +28,7 @@ AUDIENCE_SECONDS = 1.0
 class Flight:
     """One answer that is being made, and those who follow it.
 
-    `audience` tells whether another replica follows.
+    `audience` tells whether another replica follows; once it says that none does, none begins to.
     """
 
     def __init__(
@@ -40,6 +40,7 @@ class Flight:
         self._failure: Problem | None = None
         self._complete = False
         self._ended = False
+        self._deserted = False
         self._grown = asyncio.Event()
         self._followers = 0
         self._task = asyncio.create_task(self._run())
@@ -49,8 +50,8 @@ class Flight:
 
     @property
     def open(self) -> bool:
-        """Whether more may come."""
-        return not self._ended
+        """Whether more may come. A deserted one only takes its time to end."""
+        return not self._ended and not self._deserted
 
     async def follow(self) -> AsyncGenerator[Event]:
         """The answer from its beginning. Raises the Problem that it ends with."""
@@ -109,9 +110,9 @@ class Flight:
         try:
             while not self._ended and not self._followers:
                 if not await self._audience():
-                    if (
-                        not self._followers and not self._complete
-                    ):  # nobody has come while we looked
+                    # Unless somebody has come, or the end, while we looked.
+                    if not self._followers and not self._complete:
+                        self._deserted = True
                         self._task.cancel()
                     return
                 await asyncio.sleep(AUDIENCE_SECONDS)

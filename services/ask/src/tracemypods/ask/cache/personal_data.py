@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 
-_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+# One character before the @ is enough: a pattern for all of them would try every beginning of a
+# long word, which takes time with the square of its length.
+_EMAIL = re.compile(r"[\w.+-]@[\w-]+(?:\.[\w-]+)+")
 # India's Permanent Account Number: five letters, four digits, a letter.
 _PAN = re.compile(r"\b[A-Z]{5}[0-9]{4}[A-Z]\b", re.IGNORECASE)
-# Runs of digits with the separators that people put between them.
-_DIGITS = re.compile(r"\+?\d(?:[ \u00a0().\-/]{0,2}\d){8,21}")
-_SEPARATORS = re.compile(r"\D")
+# Groups of digits with no more between them than what people put into one number.
+_DIGITS = re.compile(r"\d+(?:[ \u00a0().\-/]{1,2}\d+)*")
+_GROUP = re.compile(r"\d+")
 
 PHONE_DIGITS = range(10, 16)
 """E.164 allows up to 15 digits; national numbers with area code have 10 and more."""
@@ -48,11 +50,23 @@ def has_personal_data(text: str) -> bool:
     """Whether a text holds an e-mail address, phone, card, PAN or Aadhaar number."""
     if _EMAIL.search(text) or _PAN.search(text):
         return True
-    return any(_is_number_of_a_person(match.group()) for match in _DIGITS.finditer(text))
+    return any(_holds_a_number(_GROUP.findall(run)) for run in _DIGITS.findall(text))
 
 
-def _is_number_of_a_person(written: str) -> bool:
-    digits = _SEPARATORS.sub("", written)
+def _holds_a_number(groups: list[str]) -> bool:
+    """Whether some groups in a row make one; a card's date or a list's number may be beside."""
+    for first in range(len(groups)):
+        digits = ""
+        for group in groups[first:]:
+            digits += group
+            if len(digits) >= CARD_DIGITS.stop:
+                break
+            if _is_number_of_a_person(digits):
+                return True
+    return False
+
+
+def _is_number_of_a_person(digits: str) -> bool:
     if len(digits) in CARD_DIGITS and luhn(digits):
         return True
     if len(digits) == AADHAAR_DIGITS and digits[0] not in "01" and verhoeff(digits):

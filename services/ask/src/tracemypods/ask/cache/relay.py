@@ -1,7 +1,7 @@
 """Flights across replicas, through Redis: one replica leads, the others follow what it writes.
 
     ask:lead:<key>                who leads, until it stops renewing
-    ask:flight:<key>:<leader>     a stream with the answer's events
+    ask:flight:<key>:<leader>     a stream with the answer's events, numbered from 0
     ask:audience:<key>:<leader>   is there while another replica follows
 
 The leader writes a few times a second whatever has come since, so an answer that nobody else
@@ -42,6 +42,15 @@ return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 """
 
 
+# A lead that nobody follows is given up in the same step, so that nobody begins to follow it then.
+# KEYS: the lead, its audience. ARGV: leader.
+_DESERT = """
+if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+return 1
+"""
+
+
 class LeaderGone(Exception):
     """The replica that led has stopped before the end of the answer."""
 
@@ -52,6 +61,7 @@ class Relay:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._hold = redis.register_script(_HOLD)
+        self._desert = redis.register_script(_DESERT)
 
     async def lead_or_leader(self, key: str, name: str) -> str | None:
         """Take the lead under `name`; returns who leads now. None when Redis does not say."""
@@ -66,31 +76,34 @@ class Relay:
 
     async def give_up(self, key: str, name: str) -> None:
         """Give up a lead that nothing was made of."""
-        await self._write(key, name, [json.dumps({"gone": True})], hold=0)
+        await self._write(key, name, [_numbered(0, {"gone": True})], hold=0)
 
-    async def has_audience(self, key: str, name: str) -> bool:
-        """Whether another replica follows."""
+    async def deserted(self, key: str, name: str) -> bool:
+        """Whether no other replica follows; none begins to after that, as the lead is given up."""
         try:
-            return bool(await self._redis.exists(_audience(key, name)))
+            return bool(await self._desert(keys=[_lead(key), _audience(key, name)], args=[name]))
         except RedisError:
-            return False
+            return True
 
     async def lead(
         self, key: str, name: str, source: AsyncGenerator[Event]
     ) -> AsyncGenerator[Event]:
         """Pass an answer on, and write it down for others. The lead ends with it."""
         waiting: list[str] = []
+        number = 0
         writing = asyncio.create_task(self._keep_writing(key, name, waiting))
         try:
             async with aclosing(source) as events:
                 async for event in events:
-                    waiting.append(_dump(event))
+                    waiting.append(_numbered(number, _plain(event)))
+                    number += 1
                     yield event
         except Problem as problem:
-            waiting.append(json.dumps({"error": [problem.status, problem.code, problem.detail]}))
+            said = [problem.status, problem.code, problem.detail]
+            waiting.append(_numbered(number, {"error": said}))
             raise
         except (asyncio.CancelledError, GeneratorExit):
-            waiting.append(json.dumps({"gone": True}))
+            waiting.append(_numbered(number, {"gone": True}))
             raise
         finally:
             await end(writing)
@@ -101,23 +114,37 @@ class Relay:
 
         Raises LeaderGone, or the Problem that it ends with.
         """
-        stream, last = _stream(key, leader), "0"
+        stream, last, number = _stream(key, leader), "0", 0
         try:
             while True:
                 await self._redis.set(_audience(key, leader), 1, px=LEAD_MILLISECONDS)
+                if not number and await self._redis.get(_lead(key)) != leader:
+                    await self._check_complete(stream)
                 found = await self._read(stream, last, BLOCK_MILLISECONDS)
                 if not found and await self._redis.get(_lead(key)) != leader:
                     found = await self._read(stream, last, None)
                     if not found:
                         raise LeaderGone
                 for last, text in found:  # noqa: B007 - the last one read is where to go on
-                    event = _load(text)
+                    written = json.loads(text)
+                    if written["n"] < number:
+                        continue  # written twice, because it was not sure that it had been once
+                    if written["n"] > number:
+                        raise LeaderGone
+                    event = _load(written)
+                    number += 1
                     yield event
                     if isinstance(event, Done):
                         return
         except RedisError as error:
             _log.warning("can't follow", extra={"reason": type(error).__name__})
             raise LeaderGone from error
+
+    async def _check_complete(self, stream: str) -> None:
+        """Raise LeaderGone unless an answer whose leader has stopped is there to its end."""
+        written = await self._read(stream, "0", None)
+        if not written or not isinstance(_load(json.loads(written[-1][1])), Done):
+            raise LeaderGone
 
     async def _read(self, stream: str, last: str, block: int | None) -> list[tuple[str, str]]:
         answer = cast("Any", await self._redis.xread({stream: last}, count=1000, block=block))
@@ -137,25 +164,29 @@ class Relay:
 
     async def _write(self, key: str, name: str, waiting: list[str], hold: int) -> None:
         texts = list(waiting)
-        waiting.clear()
-        with suppress(RedisError):  # followers notice that nothing comes
+        # What fails stays to be written again; followers drop what they have already.
+        with suppress(RedisError):
             async with self._redis.pipeline(transaction=False) as pipeline:
                 for text in texts:
                     pipeline.xadd(_stream(key, name), {"e": text})
                 pipeline.expire(_stream(key, name), KEPT_SECONDS)
                 await pipeline.execute()
+            del waiting[: len(texts)]
             await self._hold(keys=[_lead(key)], args=[name, hold])
 
 
-def _dump(event: Event) -> str:
+def _numbered(number: int, event: dict[str, Any]) -> str:
+    return json.dumps({"n": number, **event})
+
+
+def _plain(event: Event) -> dict[str, Any]:
     if isinstance(event, Delta):
-        return json.dumps({"text": event.text})
+        return {"text": event.text}
     usage = event.usage
-    return json.dumps({"done": [event.finish_reason, usage.prompt_tokens, usage.completion_tokens]})
+    return {"done": [event.finish_reason, usage.prompt_tokens, usage.completion_tokens]}
 
 
-def _load(text: str) -> Event:
-    event: dict[str, Any] = json.loads(text)
+def _load(event: dict[str, Any]) -> Event:
     if "text" in event:
         return Delta(event["text"])
     if "done" in event:
