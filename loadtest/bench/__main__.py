@@ -14,12 +14,13 @@ from pathlib import Path
 
 import psutil
 
-from loadtest.bench import answers, start, token_check
+from loadtest.bench import answers, cache_hit, load, start, token_check
+from loadtest.bench.load import Load
 from tracemypods.local.fleet import Fleet
 
 MIB = 1024 * 1024
 DOCUMENT = Path(__file__).parents[2] / "docs" / "performance.md"
-FLEET, TOKEN_CHECK = "bench", "bench:token-check"
+FLEET, TOKEN_CHECK, CACHE_HIT = "bench", "bench:token-check", "bench:cache-hit"
 """The tables, by the names of their markers in the document."""
 
 
@@ -85,9 +86,8 @@ def measure_clone(folder: Path) -> list[str]:
     ]
 
 
-def measure_token_check(rounds: int, seconds: int, folder: Path) -> str:
-    """The table about the token check."""
-    loads = token_check.measure(folder / "token", rounds, seconds, tell)
+def load_table(loads: dict[str, list[Load]], ours: str, goals: dict[str, int]) -> str:
+    """A table of servers under load, ours set against each of the others."""
     rows = [
         "| server | answers a second of its core | p99 at full load, ms | core used | ours to it |",
         "|---|---|---|---|---|",
@@ -96,9 +96,9 @@ def measure_token_check(rounds: int, seconds: int, folder: Path) -> str:
         rate = spread([one.per_core for one in measured], 0)
         p99 = spread([one.p99_milliseconds for one in measured], 0)
         busy = statistics.median(one.busy for one in measured)
-        ratios = "" if name == token_check.OURS else spread(token_check.ratios(loads, name))
-        if name == token_check.EXPRESS:
-            ratios += ", goal 2"
+        ratios = "" if name == ours else spread(load.ratios(loads[ours], measured))
+        if name in goals:
+            ratios += f", goal {goals[name]}"
         rows.append(f"| {name} | {rate} | {p99} | {busy:.0%} | {ratios} |")
     return "\n".join(rows)
 
@@ -121,7 +121,7 @@ def main() -> int:
         "--clone", action="store_true", help="also clone, and download everything once more"
     )
     parser.add_argument(
-        "--only", choices=["fleet", "token-check"], help="one table, instead of all"
+        "--only", choices=["fleet", "token-check", "cache-hit"], help="one table, instead of all"
     )
     parser.add_argument(
         "--seconds", type=int, default=5, help="how long each server is loaded in a round (5)"
@@ -138,7 +138,11 @@ def main() -> int:
                 rows += measure_clone(folder)
             tables[FLEET] = "\n".join(["| what | measured | goal |", "|---|---|---|", *rows])
         if arguments.only in (None, "token-check"):
-            tables[TOKEN_CHECK] = measure_token_check(arguments.rounds, arguments.seconds, folder)
+            loads = token_check.measure(folder / "token", arguments.rounds, arguments.seconds, tell)
+            tables[TOKEN_CHECK] = load_table(loads, token_check.OURS, {token_check.EXPRESS: 2})
+        if arguments.only in (None, "cache-hit"):
+            loads = cache_hit.measure(folder / "cache", arguments.rounds, arguments.seconds, tell)
+            tables[CACHE_HIT] = load_table(loads, cache_hit.OURS, {cache_hit.LITELLM: 100})
     machine = (
         f"{psutil.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB, "
         f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"

@@ -78,14 +78,16 @@ def wait_until_it_answers(url: str, token: str) -> httpx2.Response:
         return answer
 
 
-def run(url: str, tokens: Path, server: int, seconds: int) -> Load:
-    """Load `url` with all tokens of a file for so many seconds; `server` is its process id.
+def run(url: str, requests: Path, server: int, seconds: int) -> Load:
+    """Load `url` for so many seconds; `server` is its process id.
+
+    `requests` is a JSON file: a list of objects with headers and, where needed, method and body.
 
     Raises RuntimeError when an answer was not a success.
     """
     process = psutil.Process(server)
     before = process.cpu_times()
-    command: Sequence[str] = ["node", "load.js", url, str(tokens), str(CONNECTIONS), str(seconds)]
+    command: Sequence[str] = ["node", "load.js", url, str(requests), str(CONNECTIONS), str(seconds)]
     client = subprocess.Popen(
         command, cwd=install.express(), env=install.node_environment(), stdout=subprocess.PIPE
     )
@@ -97,3 +99,8 @@ def run(url: str, tokens: Path, server: int, seconds: int) -> Load:
         raise RuntimeError(f"{url}: {result}")
     used = after.user + after.system - before.user - before.system
     return Load(result["answers"], result["seconds"], used, result["p99"])
+
+
+def ratios(ours: Sequence[Load], theirs: Sequence[Load]) -> list[float]:
+    """How many times as many answers a core ours gives as a peer, round by round."""
+    return [one.per_core / other.per_core for one, other in zip(ours, theirs, strict=True)]

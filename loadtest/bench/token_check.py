@@ -39,8 +39,10 @@ def measure(
         tokens = [
             httpx2.post(f"{fleet.url('token')}/api/token").json()["token"] for _ in range(TOKENS)
         ]
-        file = folder / "tokens.json"
-        file.write_text(json.dumps(tokens))
+        file = folder / "requests.json"
+        file.write_text(
+            json.dumps([{"headers": {"authorization": f"Bearer {token}"}} for token in tokens])
+        )
         redis, ours = fleet.part("redis").pid, fleet.part("token").pid
         if redis is None or ours is None:
             raise RuntimeError("the fleet does not run")
@@ -91,10 +93,3 @@ def _start(
     }
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     return f"http://127.0.0.1:{port}/api/token", process
-
-
-def ratios(loads: dict[str, list[Load]], peer: str) -> list[float]:
-    """How many times as many answers a core ours gives as a peer, round by round."""
-    return [
-        one.per_core / other.per_core for one, other in zip(loads[OURS], loads[peer], strict=True)
-    ]

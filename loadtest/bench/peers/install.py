@@ -37,3 +37,25 @@ def express() -> Path:
             stdout=subprocess.DEVNULL,
         )
     return folder
+
+
+def litellm() -> Path:
+    """The virtual environment with LiteLLM's locked packages. Raises CalledProcessError."""
+    folder = INSTALLED / "litellm"
+    lock = HERE / "litellm" / "requirements.lock"
+    done = folder / lock.name
+    if done.exists() and done.read_bytes() == lock.read_bytes():
+        return folder
+    uv = Path(sys.executable).with_name("uv")
+    subprocess.run(
+        [str(uv), "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)], check=True
+    )
+    subprocess.run(
+        [
+            *(str(uv), "pip", "sync", "--quiet", "--require-hashes"),
+            *("--python", str(folder / "bin" / "python"), str(lock)),
+        ],
+        check=True,
+    )
+    shutil.copy(lock, done)
+    return folder

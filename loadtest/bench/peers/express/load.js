@@ -1,14 +1,14 @@
-// Ask one URL with many tokens for some seconds, and print what came of it as one line of JSON.
+// Send the requests of a file to one URL for some seconds, in turn from many connections, and print
+// what came of it as one line of JSON.
 import { readFileSync } from "node:fs";
 import autocannon from "autocannon";
 
-const [url, tokensFile, connections, seconds] = process.argv.slice(2);
-const tokens = JSON.parse(readFileSync(tokensFile, "utf8"));
+const [url, requestsFile, connections, seconds] = process.argv.slice(2);
 const result = await autocannon({
   url,
   connections: Number(connections),
   duration: Number(seconds),
-  requests: tokens.map((token) => ({ headers: { authorization: `Bearer ${token}` } })),
+  requests: JSON.parse(readFileSync(requestsFile, "utf8")),
 });
 console.log(
   JSON.stringify({
