@@ -29,7 +29,7 @@ from tracemypods.kit.tasks import end
 _log = logging.getLogger("tracemypods.ask.relay")
 
 LEAD_MILLISECONDS = 3000
-WRITE_SECONDS = 0.1
+WRITE_SECONDS = 0.3
 BLOCK_MILLISECONDS = 400
 KEPT_SECONDS = 60
 
