@@ -65,14 +65,13 @@ def test_the_default_model_must_be_offered(tmp_path: Path) -> None:
 
 
 def test_the_premium_profile_is_what_it_says() -> None:
-    """The same weights, a longer context, longer answers, priority."""
+    """The same weights, a longer context, longer answers."""
     models = load_catalogue(SHIPPED).models
     free, plus = models["smollm2:135m"], models["smollm2:135m-plus"]
     assert plus.upstream == "smollm2:135m"
     assert (plus.size_bytes, plus.source) == (free.size_bytes, free.source)
     assert plus.context_tokens > free.context_tokens
     assert plus.limits.max_answer_tokens > free.limits.max_answer_tokens
-    assert plus.priority > free.priority
     for number in (plus.context_tokens, free.context_tokens, plus.limits.max_answer_tokens):
         assert f"{number:,}" in plus.notes
 

@@ -129,7 +129,6 @@ class ModelEntry(Strict):
     gpu: str = Field(description="What a GPU should bring, in words")
     context_tokens: int = Field(gt=0, description="Question, history and answer together")
     limits: AnswerLimits
-    priority: int = Field(0, ge=0, le=9, description="Higher ones leave a queue first")
     licence: Licence
     terms: str | None = Field(
         None, description="Id of the terms that the operator must accept before it is offered"
