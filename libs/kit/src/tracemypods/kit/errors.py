@@ -77,6 +77,10 @@ class Problem(HTTPException):
         self.errors = list(errors)
         super().__init__(self.status, detail, headers)
 
+    def add_headers(self, headers: Mapping[str, str]) -> None:
+        """Add what the response should say besides. The error's own headers win."""
+        self.headers = {**headers, **(self.headers or {})}
+
     def document(self) -> ProblemDocument:
         """The body, with the id of the request that is being handled."""
         return ProblemDocument(

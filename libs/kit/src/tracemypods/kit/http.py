@@ -41,8 +41,8 @@ class DependencyTimeout(DependencyError):
 class HttpClient:
     """A client for one server.
 
-    Times are in seconds: `connect` until the connection stands, `read` between two parts of an
-    answer, `total` for a whole call (not for streams). A request that has less time left (see
+    Times are in seconds: `connect` until the connection stands, `total` for a whole call (not for
+    streams), `read` between two parts of an answer. A request that has less time left (see
     `kit.deadlines`) waits no longer than that. Nothing is retried here.
     """
 
@@ -52,8 +52,8 @@ class HttpClient:
         base_url: str,
         *,
         connect: float,
-        read: float | None,
         total: float,
+        read: float | None = None,
         bearer: SecretStr | None = None,
     ) -> None:
         self.name = name
@@ -98,14 +98,19 @@ class HttpClient:
             return await self._request(method, path, json, read=self._read)
 
     async def call(
-        self, method: str, path: str, json: Mapping[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        json: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> tuple[int, bytes]:
-        """Make a call and return its status and whole body.
+        """Make a call, with `headers` beside ours, and return its status and whole body.
 
         Raises DependencyDown or DependencyTimeout.
         """
         with self.named_failures():
-            async with await self._request(method, path, json, total=self._total) as response:
+            call = self._request(method, path, json, total=self._total, headers=headers)
+            async with await call as response:
                 return response.status, await response.read()
 
     async def _request(
@@ -116,6 +121,7 @@ class HttpClient:
         *,
         total: float | None = None,
         read: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> aiohttp.ClientResponse:
         timeout = aiohttp.ClientTimeout(
             total=deadlines.at_most(total), sock_connect=self._connect, sock_read=read
@@ -124,7 +130,7 @@ class HttpClient:
             method,
             f"{self._base_url}{path}",
             json=json,
-            headers=self._headers(),
+            headers={**self._headers(), **(headers or {})},
             timeout=timeout,
             allow_redirects=False,
         )

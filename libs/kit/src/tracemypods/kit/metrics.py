@@ -41,9 +41,13 @@ class Metrics:
             buckets=SECONDS_BUCKETS,
             registry=self.registry,
         )
-        self.in_flight = Gauge(
+        # Looking up a child by its labels costs more than observing does.
+        self._children: dict[tuple[str, str | None, int], Histogram] = {}
+        self.in_flight = 0
+        """Requests that are being handled. A plain number: all is done in one thread."""
+        Gauge(
             "http_server_active_requests", "Requests that are being handled", registry=self.registry
-        )
+        ).set_function(lambda: self.in_flight)
         self.unhandled = Counter(
             "http_server_unhandled_errors",
             "Requests that ended in an error that nothing foresaw",
@@ -61,7 +65,11 @@ class Metrics:
 
     def observe(self, method: str, route: str | None, status: int, seconds: float) -> None:
         """Count a request that has ended. `route` is its template, such as `/v1/models/{name}`."""
-        self._seconds.labels(method, route or UNKNOWN_ROUTE, str(status)).observe(seconds)
+        child = self._children.get((method, route, status))
+        if child is None:
+            child = self._seconds.labels(method, route or UNKNOWN_ROUTE, str(status))
+            self._children[method, route, status] = child
+        child.observe(seconds)
 
     def render(self) -> bytes:
         """Everything, in Prometheus' text format."""
