@@ -1,0 +1,1 @@
+"""Sending mail from TraceMyPods services."""
