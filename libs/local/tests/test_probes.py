@@ -8,15 +8,17 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 import pytest
 
-from tracemypods.local.probes import MongoProbe, NotYet
+from tracemypods.local.probes import MongoProbe, NotYet, Probe, S3Probe
+from tracemypods.local.s3_signature import signed_headers
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-def ask_one_that(answer: Answer) -> None:
+def ask_one_that(answer: Answer, probe: Callable[[int], Probe] = MongoProbe) -> None:
     async def work() -> None:
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await answer(reader, writer)
@@ -24,7 +26,7 @@ def ask_one_that(answer: Answer) -> None:
 
         server = await asyncio.start_server(connected, "127.0.0.1", 0)
         async with server:
-            await MongoProbe(server.sockets[0].getsockname()[1]).ask()
+            await probe(server.sockets[0].getsockname()[1]).ask()
 
     asyncio.run(work())
 
@@ -57,3 +59,31 @@ def test_mongo_that_hangs_up() -> None:
 
     with pytest.raises((NotYet, ConnectionResetError)):
         ask_one_that(nothing)
+
+
+@pytest.mark.parametrize("status", ["403 Forbidden", "404 Not Found", "503 Slow Down"])
+def test_s3_that_takes_no_files_yet(status: str) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode())
+
+    with pytest.raises(NotYet, match=status):
+        ask_one_that(refuse, lambda port: S3Probe(port, "files", "access", "secret"))
+
+
+def test_s3_that_hangs_up() -> None:
+    async def nothing(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        return
+
+    with pytest.raises((NotYet, ConnectionResetError)):
+        ask_one_that(nothing, lambda port: S3Probe(port, "files", "access", "secret"))
+
+
+def test_s3_is_asked_as_amazons_own_client_asks() -> None:
+    signed = signed_headers(
+        *("HEAD", "127.0.0.1:8333", "/files", "access", "secret"),
+        datetime(2026, 11, 24, 12, 0, tzinfo=UTC),
+    )
+    assert signed["authorization"].rpartition("=")[2] == (
+        "8317b533a951691ea20b41940b95755c377028f55d713d8d1fc91f687cfd8a59"
+    )

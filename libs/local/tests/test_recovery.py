@@ -29,7 +29,7 @@ def wait_for_end(processes: list[psutil.Process]) -> list[psutil.Process]:
     return still_running(processes)
 
 
-@pytest.mark.parametrize("part", ["redis", "mongo", "frontend", "gateway"])
+@pytest.mark.parametrize("part", ["redis", "mongo", "mail", "frontend", "gateway"])
 def test_a_killed_part_is_restarted_and_counted(make_fleet: MakeFleet, part: str) -> None:
     with make_fleet(part) as fleet:
         before = fleet.part(part)

@@ -13,6 +13,7 @@ from tracemypods.local.render import (
     TABLE_END,
     caddyfile,
     everything,
+    sandboxes_table,
     services_table,
     with_table,
 )
@@ -24,6 +25,13 @@ memory_mb = 80
 [backends.redis]
 summary = "Valkey"
 memory_mb = 30
+[sandboxes.post]
+summary = "Takes letters"
+routes = ["/local/post/*"]
+ports = ["smtp"]
+provides = { smtp = "smtp://{smtp}", stamps = "http://{http}/local/post" }
+secrets = ["sandbox_key"]
+memory_mb = 20
 [services.shop]
 summary = "Sells"
 routes = ["/shop", "/shop/*"]
@@ -84,6 +92,49 @@ def test_a_service_gets_a_route_and_an_upstream(toml: Path) -> None:
     assert "<<" not in text
 
 
+def test_a_route_for_the_fleet_alone_may_have_any_path(toml: Path) -> None:
+    toml.write_text(TOML.replace('"/internal/stock"', '"/api/stock"'))
+    found = table.load(toml)
+    assert found.inside == ("/api/stock",)
+    assert "/openapi.json /api/stock /api/stock/*\n" in caddyfile(found)
+    toml.write_text(TOML.replace('"/internal/stock"', '"/api/stock/{shop}/take"'))
+    assert table.load(toml).inside == ("/api/stock",)
+    toml.write_text(
+        TOML.replace('"/internal/stock"', '"/api/stock"').replace('"/shop", ', '"/api/stock/x", ')
+    )
+    with pytest.raises(FleetError, match="/api/stock is for the fleet alone"):
+        table.load(toml)
+
+
+def test_a_sandbox_has_a_route_only_where_it_is_asked_for(toml: Path) -> None:
+    found = table.load(toml)
+    assert "/local" not in caddyfile(found)
+    text = caddyfile(found, found.sandboxes.values())
+    assert "@post path /local/post/*" in text
+    assert "import to {$TRACEMYPODS_POST_UPSTREAM:post:8000}" in text
+
+
+def test_what_is_committed_for_other_modes_knows_no_sandbox() -> None:
+    assert "/local" not in checkout.CADDYFILE.read_text()
+
+
+def test_a_sandbox_says_what_it_provides_and_where(toml: Path) -> None:
+    found = table.load(toml)
+    post = found.sandboxes["post"]
+    assert found.provided == {"smtp": post, "stamps": post}
+    at = {"http": "127.0.0.1:1", "smtp": "127.0.0.1:2"}
+    assert post.address("smtp", at) == "smtp://127.0.0.1:2"
+    assert post.address("stamps", at) == "http://127.0.0.1:1/local/post"
+    assert post.module == "tracemypods.local.sandboxes.post"
+    assert found.part_names == ("redis", "post", "shop", "site", "gateway")
+    assert found.memory_mb("post") == 20
+
+
+def test_sandboxes_have_a_table_of_their_own(toml: Path) -> None:
+    lines = sandboxes_table(table.load(toml)).splitlines()
+    assert lines[2] == "| post | `/local/post/*` | smtp, stamps | Takes letters |"
+
+
 def test_every_pair_of_caller_and_callee_is_one_edge(toml: Path) -> None:
     assert table.load(toml).edges == (("pay", "shop"), ("site", "shop"))
 
@@ -107,11 +158,26 @@ def test_half_a_pair_of_markers_is_refused() -> None:
         ('"/shop/*"', '"/shop/"', "is not a route"),
         ('"/shop/*"', '"/shop"', "/shop is listed twice"),
         ('["redis"]', '["kafka"]', "shop needs kafka, which is not a part"),
+        ('["redis"]', '["post"]', "shop needs post, which is not a part"),
+        ("[sandboxes.post", "[sandboxes.redis", "same name"),
+        ("/local/post/*", "/post/*", "what is under /local/, and that only"),
+        ("/local/post/*", "/local/*", "what is under /local/, and that only"),
+        ("/local/post/*", "/*", "what is under /local/, and that only"),
+        ('"/shop", ', '"/local/shop", ', "what is under /local/, and that only"),
+        ('ports = ["smtp"]', "", "the address of smtp names a port that it has not"),
+        ("smtp://{smtp}", "smtp://{smtp.x}", "names a port that it has not"),
+        ("smtp://{smtp}", "smtp://{", "names a port that it has not"),
+        ('ports = ["smtp"]', 'ports = ["smtp", "http"]', "are no ports"),
+        ('ports = ["smtp"]', 'ports = ["smtp", "a.b"]', "are no ports"),
+        ("stamps =", "redis =", "redis is what another part provides"),
         ("[services.shop", "[services.redis", "same name"),
         ("port = 8080", "", "lacks a value"),
         ("port = 8080", "port = [", "can't be read"),
-        ('"/internal/stock"', '"/stock"', "/stock is no route under /internal/"),
-        ('"/internal/stock"', '"/internal/*"', "is no route under /internal/"),
+        ('"/internal/stock"', '"stock"', "stock is no internal route"),
+        ('"/internal/stock"', '"/internal/*"', "is no internal route"),
+        ('"/internal/stock"', '"/shop"', "/shop is for the fleet alone, and /shop is public"),
+        ('"/internal/stock"', '"/shop/x"', "/shop/x is for the fleet alone, and /shop/\\* is"),
+        ('"/shop", ', '"/shop", "/internal/x/y", ', "is not public"),
         ('["pay", "site"]', '["shop"]', "shop is no caller"),
         ('["pay", "site"]', '["pay_ment"]', "pay_ment is no caller"),
         ('"/shop", ', '"/internal/shop", ', "is not public"),

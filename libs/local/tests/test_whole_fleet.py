@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import smtplib
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -39,6 +41,26 @@ def test_all_parts_are_ready(fleet: Fleet) -> None:
 
 def test_a_token_is_issued_through_the_gateway(fleet: Fleet) -> None:
     assert fetch(f"{fleet.url()}/api/token", body={})["token"]
+
+
+def test_mail_is_captured_and_read_through_the_gateway(fleet: Fleet) -> None:
+    port = urlsplit(fleet.provided("smtp")).port
+    assert port
+    with smtplib.SMTP("127.0.0.1", port, local_hostname="test") as client:
+        client.sendmail("shop@shop.example", ["a@b.example"], "Subject: Hello\r\n\r\nText")
+    (found,) = fetch(f"{fleet.url()}/local/inbox/messages?to=a@b.example")["items"]
+    assert (found["subject"], found["text"].strip()) == ("Hello", "Text")
+    with urllib.request.urlopen(f"{fleet.url()}/local/inbox/") as page:  # noqa: S310 - our own
+        assert b"Nothing here was delivered" in page.read()
+
+
+def test_a_sandboxs_faults_need_the_fleets_key(fleet: Fleet) -> None:
+    faults = f"{fleet.url()}/local/inbox/faults"
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        fetch(faults)
+    assert refused.value.code == 401
+    refused.value.close()
+    assert fetch(faults, key=fleet.secret("sandbox_key"))["fault"] is None
 
 
 def test_the_model_server_wants_its_key_and_hides_its_path(fleet: Fleet) -> None:

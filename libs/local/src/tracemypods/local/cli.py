@@ -23,6 +23,7 @@ from tracemypods.local import (
 from tracemypods.local.errors import BadRequest, FleetError
 from tracemypods.local.fleet import Fleet
 from tracemypods.local.output import complain, say, warn
+from tracemypods.local.refund import give_back
 from tracemypods.local.render import render
 from tracemypods.local.state import FleetState, PartState
 
@@ -110,6 +111,16 @@ def operator_key(options: argparse.Namespace) -> int:
     if not secrets.path(fleet.data, secrets.OPERATOR_KEY).exists():
         raise BadRequest("there is no operator key yet: `make up` makes one")
     say(fleet.secret(secrets.OPERATOR_KEY))
+    return 0
+
+
+def refund(options: argparse.Namespace) -> int:
+    """Give money back for an order."""
+    fleet = _fleet(options)
+    if fleet.state() is None:
+        raise BadRequest("nothing runs: start it with `make up`")
+    key = fleet.secret(secrets.OPERATOR_KEY)
+    say(give_back(fleet.url(), key, options.order, options.paise))
     return 0
 
 
@@ -311,6 +322,16 @@ def _parser() -> argparse.ArgumentParser:
         "Print the key of the operator called local, who may do everything. Services know its "
         "hash only; those of other operators are lines of secrets/tracemypods_operator_keys.",
     )
+    back = add(
+        "refund",
+        refund,
+        "give money back for an order",
+        "Give back what was paid for an order, or a part of it. All of it ends the token. "
+        "Repeating the command is the same refund; for another part of the same size use "
+        "POST /api/orders/{id}/refunds with another Idempotency-Key.",
+    )
+    back.add_argument("order", metavar="ORDER", help="its id, such as ord_0199c0de…")
+    back.add_argument("--paise", type=int, metavar="N", help="a part, in paise (all that is left)")
     add(
         "reset",
         reset,

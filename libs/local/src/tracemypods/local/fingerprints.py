@@ -53,6 +53,15 @@ def of_service(name: str) -> str:
     return of_files(files)
 
 
+def of_sandbox(name: str) -> str:
+    """A fingerprint over a sandbox's source, that of what all share, and the kit's."""
+    folder = checkout.ROOT / "libs/local/src/tracemypods/local/sandboxes"
+    files = [*folder.glob("*.py"), *(one for one in (folder / name).rglob("*") if one.is_file())]
+    for member in _dependencies(checkout.ROOT / "libs/local"):
+        files += member.glob("src/**/*.py")
+    return of_files(one for one in files if "__pycache__" not in one.parts)
+
+
 def of_installation() -> str:
     """A fingerprint over what scripts/install.py has installed."""
     return of_files([checkout.PYTHON_DIGEST])

@@ -172,13 +172,19 @@ class Fleet:
         with self.data.one_command_at_a_time():
             secrets.make(self.data, self.table)
         asked = Request(self._parts, self._port or 0, self._environment)
-        wanted = self.wanted_parts()
-        reachable = {n: p for n, p in ports.recorded(self.data).items() if n in wanted}
-        return plan.service_environment(self.table, service, self.data, asked, reachable)
+        return plan.service_environment(self.table, service, self.data, asked, self._reachable())
+
+    def provided(self, need: str) -> str:
+        """Where a sandbox provides what services may need, such as `smtp`. Raises FleetError."""
+        known = need in self.table.provided
+        address = known and plan.provided_address(self.table, need, self._reachable())
+        if not address:
+            raise FleetError(f"nothing that runs provides {need}")
+        return address
 
     def wanted_parts(self) -> tuple[str, ...]:
         """The parts that a start has run."""
-        return plan.wanted_parts(Request(self._parts, 0, self._environment))
+        return plan.wanted_parts(self.table, Request(self._parts, 0, self._environment))
 
     def log(self, name: str) -> Path:
         """Where a part's output goes."""
@@ -229,6 +235,12 @@ class Fleet:
         if name not in self.table.part_names:
             known = ", ".join(self.table.part_names)
             raise BadRequest(f"there is no part called {name}; there are {known}")
+
+    def _reachable(self) -> dict[str, int]:
+        """The ports that parts of ours have, or had when they last ran."""
+        wanted = self.wanted_parts()
+        recorded = ports.recorded(self.data)
+        return {name: p for name, p in recorded.items() if name.partition(".")[0] in wanted}
 
     def _choose_port(self, running: bool) -> int:
         has = self._current_port() if running else None

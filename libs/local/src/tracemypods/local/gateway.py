@@ -30,14 +30,17 @@ def part(
     upstreams: Mapping[str, str | None],
     environment: Mapping[str, str],
     restart: str,
+    configuration: Path | None = None,
 ) -> Part:
     """The gateway in front of `upstreams`: service → host:port, or None where it does not run.
 
-    Raises MissingPackage, FleetError when the configuration is not there.
+    `configuration` is used in place of the committed file, which knows no sandboxes. Raises
+    MissingPackage, FleetError when the configuration is not there.
     """
     binary = _binary()
-    if not checkout.CADDYFILE.is_file():
-        raise FleetError(f"{checkout.CADDYFILE} is not there: run `make render`")
+    configuration = configuration or checkout.CADDYFILE
+    if not configuration.is_file():
+        raise FleetError(f"{configuration} is not there: run `make render`")
     folder = data.folder("gateway")
     settings = {
         "GOMAXPROCS": str(min(os.cpu_count() or 1, 4)),
@@ -58,7 +61,7 @@ def part(
         "--adapter",
         "caddyfile",
         "--config",
-        str(checkout.CADDYFILE),
+        str(configuration),
     )
     return Part(
         name=GATEWAY,
@@ -71,7 +74,7 @@ def part(
         fingerprint=fingerprints.of_values(
             command,
             sorted(settings.items()),
-            fingerprints.of_files([checkout.CADDYFILE]),
+            fingerprints.of_files([configuration]),
             fingerprints.of_large_file(binary),
             restart,
         ),

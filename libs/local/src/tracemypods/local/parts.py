@@ -19,6 +19,8 @@ class Part:
     url: str
     environment: Mapping[str, str]
     probe: Probe = field(repr=False)
+    more_ports: tuple[int, ...] = ()
+    """What it listens on besides `port`."""
     command: tuple[str, ...] = ()
     module: str = ""
     fingerprint: str = ""

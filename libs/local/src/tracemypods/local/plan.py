@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
-from tracemypods.local import checkout, fingerprints, gateway, models, mongo, secrets, valkey
-from tracemypods.local.data_directory import DataDirectory
+from tracemypods.local import (
+    checkout,
+    fingerprints,
+    gateway,
+    kafka,
+    models,
+    mongo,
+    render,
+    s3,
+    secrets,
+    valkey,
+)
+from tracemypods.local.data_directory import DataDirectory, write_whole
 from tracemypods.local.parts import Part
 from tracemypods.local.ports import HOST, Ports
 from tracemypods.local.probes import HttpProbe
 from tracemypods.local.request import PREFIX, Request
-from tracemypods.local.table import GATEWAY, Service, Table
+from tracemypods.local.table import GATEWAY, HTTP, Sandbox, Service, Table
 
 REDIS_URL = "TRACEMYPODS_REDIS_URL"
+MODE = "TRACEMYPODS_MODE"
+LOCAL_MODE = "local"
+SANDBOX_PREFIX = "TRACEMYPODS_SANDBOX_"
 
 PRELOAD = (
     "aiohttp",
@@ -40,11 +55,16 @@ _ADDRESSES = frozenset(
         "TRACEMYPODS_SECRETS_DIR",
         REDIS_URL,
         mongo.URL_VARIABLE,
+        kafka.URL_VARIABLE,
         models.URL_VARIABLE,
+        s3.URL_VARIABLE,
     }
 )
-"""What the launcher decides, whatever a person's environment says. (The model server's address
-is passed on from there where it is somebody's own.)"""
+"""What the launcher decides, whatever a person's environment says. (The address of the model
+server, of Kafka, of S3, or of what a sandbox stands for, is passed on from there where it is
+somebody's own.)"""
+_REPLACED = (models.NAME, kafka.NAME, s3.NAME)
+"""Backends in whose place a person may have a server of their own."""
 
 
 def plan(table: Table, data: DataDirectory, request: Request, ports: Ports) -> list[Part]:
@@ -54,20 +74,25 @@ def plan(table: Table, data: DataDirectory, request: Request, ports: Ports) -> l
     can't be written, no free port.
     """
     secrets.make(data, table)
-    wanted = wanted_parts(request)
+    wanted = wanted_parts(table, request)
     backends = ((valkey.NAME, valkey.part), (mongo.NAME, mongo.part), (models.NAME, models.part))
     found = [
         make(data, ports.of(name), base(request), _word(request, name))
         for name, make in backends
         if name in wanted
     ]
-    for name in wanted:
-        if name in table.services:
-            ports.of(name)
+    if s3.NAME in wanted:
+        chosen = s3.choose_ports(ports)
+        found.append(s3.part(data, chosen, base(request), _word(request, s3.NAME)))
+    reachable = _ports(table, wanted, ports)
+    if kafka.NAME in wanted:
+        topics = {topic.name: topic.partitions for topic in table.topics.values()}
+        port, word = ports.of(kafka.NAME), _word(request, kafka.NAME)
+        found.append(kafka.part(topics, port, base(request), word))
     shared = fingerprints.of_values(fingerprints.of_installation(), PRELOAD)
     found += [
-        _service(table, service, data, request, ports, shared)
-        for service in table.services.values()
+        _service(table, service, data, request, reachable, shared)
+        for service in table.ours.values()
         if service.name in wanted
     ]
     if GATEWAY in wanted:
@@ -75,10 +100,30 @@ def plan(table: Table, data: DataDirectory, request: Request, ports: Ports) -> l
     return found
 
 
-def wanted_parts(request: Request) -> tuple[str, ...]:
-    """The parts' names, without the model server where a person has their own."""
-    own = bool(request.environment.get(models.URL_VARIABLE))
-    return tuple(name for name in request.parts if not (own and name == models.NAME))
+def wanted_parts(table: Table, request: Request) -> tuple[str, ...]:
+    """The parts' names: no sandboxes outside of local mode, nor what a person has their own of."""
+    own = _own(table, request)
+    left_out = own.intersection(_REPLACED)
+    for name, sandbox in table.sandboxes.items():
+        if not _is_local(request) or (sandbox.provides and own >= sandbox.provides.keys()):
+            left_out.add(name)
+    return tuple(name for name in request.parts if name not in left_out)
+
+
+def url_variable(need: str) -> str:
+    """What tells a service where something is that a sandbox stands for."""
+    return f"{PREFIX}{need.upper()}_URL"
+
+
+def provided_address(table: Table, need: str, ports: Mapping[str, int]) -> str | None:
+    """Where the sandbox is that provides `need`; None where it does not run."""
+    sandbox = table.provided[need]
+    at = {
+        port: f"{HOST}:{ports[sandbox.port_name(port)]}"
+        for port in (HTTP, *sandbox.ports)
+        if sandbox.port_name(port) in ports
+    }
+    return sandbox.address(need, at) if len(at) == len(sandbox.ports) + 1 else None
 
 
 def base(request: Request) -> dict[str, str]:
@@ -103,50 +148,95 @@ def service_environment(
     environment = {
         **base(request),
         "PYTHONUNBUFFERED": "1",
-        "TRACEMYPODS_MODE": "local",
+        MODE: LOCAL_MODE,
         "TRACEMYPODS_CONFIG_DIR": str(checkout.CONFIG),
     }
     if service == "frontend":
         environment["TRACEMYPODS_FRONTEND_SITE_DIR"] = str(checkout.FRONTEND)
         environment["TRACEMYPODS_FRONTEND_PACKAGES_DIR"] = str(checkout.FRONTEND / "node_modules")
-    own_models = request.environment.get(models.URL_VARIABLE)
+    if service == "vector":
+        environment["TRACEMYPODS_VECTOR_DATA_DIR"] = str(data.root / "vector")
+    own = _own(table, request)
     environment |= {
         name: value
         for name, value in request.environment.items()
-        if _passes(table, service, name, bool(own_models))
+        if _passes(table, service, name, own)
     }
     environment["TRACEMYPODS_HOST"] = HOST
-    known = table.services.get(service)
+    known = table.ours.get(service)
     given = secrets.of_service(table, known) if known else ()
-    if own_models:
-        given = tuple(name for name in given if name != secrets.MODELS_API_KEY)
+    given = tuple(name for name in given if not any(name.startswith(f"{need}_") for need in own))
     environment |= secrets.environment_name(secrets.hand_out(data, service, given))
     if service in ports:
         environment["TRACEMYPODS_PORT"] = str(ports[service])
+    if isinstance(known, Sandbox):
+        environment[f"{known.prefix}DATA_DIR"] = str(data.root / "sandboxes" / service)
+        for port in known.ports:
+            if known.port_name(port) in ports:
+                environment[f"{known.prefix}{port.upper()}_PORT"] = str(
+                    ports[known.port_name(port)]
+                )
     for need in known.needs if known else ():
-        if need == models.NAME and own_models:
-            environment[models.URL_VARIABLE] = own_models
+        if need in own:
+            environment[url_variable(need)] = request.environment[url_variable(need)]
+        elif need in table.provided:
+            address = provided_address(table, need, ports)
+            environment |= {url_variable(need): address} if address else {}
+        elif need == kafka.NAME and need in ports:
+            environment[kafka.URL_VARIABLE] = kafka.url(ports[need])
         elif need == models.NAME and need in ports:
             environment[models.URL_VARIABLE] = models.url(ports[need])
         elif need == valkey.NAME and need in ports:
             environment[REDIS_URL] = f"redis://{HOST}:{ports[need]}/0"
         elif need == mongo.NAME and need in ports:
             environment[mongo.URL_VARIABLE] = mongo.url(ports[need])
+        elif need == s3.NAME and need in ports:
+            environment[s3.URL_VARIABLE] = s3.url(ports[need])
+            environment[s3.BUCKET_VARIABLE] = s3.BUCKET
         elif need in table.services and need in ports:
             environment[f"TRACEMYPODS_{need.upper()}_URL"] = f"http://{HOST}:{ports[need]}"
     return environment
 
 
-def _passes(table: Table, service: str, name: str, own_models: bool) -> bool:
+def _is_local(request: Request) -> bool:
+    return request.environment.get(MODE, LOCAL_MODE) == LOCAL_MODE
+
+
+def _own(table: Table, request: Request) -> set[str]:
+    """Of what can be replaced, what a person has a server of their own for."""
+    needs = (*_REPLACED, *table.provided)
+    return {need for need in needs if request.environment.get(url_variable(need))}
+
+
+def _passes(table: Table, service: str, name: str, own: set[str]) -> bool:
     """Whether a person's variable is for this service."""
     if not name.startswith(PREFIX) or name in _ADDRESSES or name.startswith("TRACEMYPODS_TEST_"):
         return False
-    if secrets.is_variable(table, name):
+    known = table.ours.get(service)
+    if name.startswith(SANDBOX_PREFIX):
+        return isinstance(known, Sandbox) and name.startswith(known.prefix)
+    for need in (*_REPLACED, *table.provided):
         # The backends were started with the secrets in the files, so those hold; but somebody's
-        # own model server has a key of its own.
-        return name == "TRACEMYPODS_MODELS_API_KEY" and own_models
+        # own server has a key of its own, which is for those who need it.
+        if name.startswith(f"{PREFIX}{need.upper()}_") and (
+            need in (kafka.NAME, s3.NAME, *table.provided) or secrets.is_variable(table, name)
+        ):
+            needed = known is not None and need in known.needs
+            return name != url_variable(need) and need in own and needed
+    if secrets.is_variable(table, name):
+        return False
     others = {*table.services, GATEWAY} - {service}
     return not any(name.startswith(f"{PREFIX}{other.upper()}_") for other in others)
+
+
+def _ports(table: Table, wanted: tuple[str, ...], ports: Ports) -> dict[str, int]:
+    """The ports of all parts but the gateway, the further ones of sandboxes included."""
+    names = [name for name in wanted if name != GATEWAY]
+    for name in wanted:
+        if name in table.sandboxes:
+            sandbox = table.sandboxes[name]
+            names += [sandbox.port_name(port) for port in sandbox.ports]
+    return {name: ports.of(name) for name in names}
 
 
 def _service(
@@ -154,17 +244,19 @@ def _service(
     service: Service,
     data: DataDirectory,
     request: Request,
-    ports: Ports,
+    reachable: Mapping[str, int],
     shared: str,
 ) -> Part:
-    wanted = wanted_parts(request)
-    reachable = {name: ports.of(name) for name in wanted if name != GATEWAY}
+    sandbox = service if isinstance(service, Sandbox) else None
     environment = service_environment(table, service.name, data, request, reachable)
     port = reachable[service.name]
     return Part(
         name=service.name,
-        kind="service",
+        kind="sandbox" if sandbox else "service",
         port=port,
+        more_ports=tuple(reachable[sandbox.port_name(name)] for name in sandbox.ports)
+        if sandbox
+        else (),
         url=f"http://{HOST}:{port}",
         environment=environment,
         probe=HttpProbe(port, "/readyz"),
@@ -173,7 +265,9 @@ def _service(
         fingerprint=fingerprints.of_values(
             service.module,
             sorted(environment.items()),
-            fingerprints.of_service(service.name),
+            fingerprints.of_sandbox(service.name)
+            if sandbox
+            else fingerprints.of_service(service.name),
             fingerprints.of_files(secrets.that_restart(data, service.name)),
             shared,
             _word(request, service.name),
@@ -185,15 +279,21 @@ def _gateway(
     table: Table, data: DataDirectory, request: Request, ports: Ports, wanted: tuple[str, ...]
 ) -> Part:
     port = ports.use(GATEWAY, request.port) if request.port else ports.of(GATEWAY)
+    sandboxes = [one for name, one in table.sandboxes.items() if name in wanted]
     upstreams = {
-        name: f"{HOST}:{ports.of(name)}" if name in wanted else None for name in table.services
+        name: f"{HOST}:{ports.of(name)}" if name in wanted else None
+        for name in (*table.services, *(one.name for one in sandboxes))
     }
+    configuration: Path | None = None
+    if sandboxes:
+        configuration = data.run / "Caddyfile"
+        write_whole(configuration, render.caddyfile(table, sandboxes))
     settings = base(request) | {
         name: value
         for name, value in request.environment.items()
         if name.startswith("TRACEMYPODS_GATEWAY_")
     }
-    return gateway.part(data, port, upstreams, settings, _word(request, GATEWAY))
+    return gateway.part(data, port, upstreams, settings, _word(request, GATEWAY), configuration)
 
 
 def _word(request: Request, part: str) -> str:

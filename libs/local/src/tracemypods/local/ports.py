@@ -113,6 +113,17 @@ class Ports:
             write_whole(self._data.ports, json.dumps(self._ports, indent=2))
         return self._ports[part]
 
+    def of_pair(self, lower: str, upper: str, apart: int) -> tuple[int, int]:
+        """The ports of two names, the second's so far `apart` above the first's. Raises as `of`."""
+        if not {lower, upper} <= self._confirmed:
+            port = self._ports.get(lower)
+            if port is None or not (is_free(port) and is_free(port + apart)):
+                port = self._allocate(apart)
+            self._ports |= {lower: port, upper: port + apart}
+            self._confirmed |= {lower, upper}
+            write_whole(self._data.ports, json.dumps(self._ports, indent=2))
+        return self._ports[lower], self._ports[upper]
+
     def use(self, part: str, port: int) -> int:
         """Record a port that was chosen elsewhere."""
         self._ports[part] = port
@@ -121,15 +132,17 @@ class Ports:
         return port
 
     def release(self, part: str) -> None:
-        """Forget a port that turned out to be taken; the part is given another."""
-        self._ports.pop(part, None)
-        self._confirmed.discard(part)
+        """Forget the ports of a part, one of which turned out to be taken; it is given others."""
+        for name in [name for name in self._ports if name.partition(".")[0] == part]:
+            del self._ports[name]
+            self._confirmed.discard(name)
 
-    def _allocate(self) -> int:
+    def _allocate(self, apart: int = 0) -> int:
+        """A free port; with `apart`, one that has another free one so far above it."""
         taken = set(self._ports.values())
         for _ in range(_ATTEMPTS):
-            port = random.randrange(_FIRST, _LAST)  # noqa: S311 - no secret
-            if port not in taken and is_free(port):
+            port = random.randrange(_FIRST, _LAST - apart)  # noqa: S311 - no secret
+            if not {port, port + apart} & taken and is_free(port) and is_free(port + apart):
                 return port
         raise FleetError(f"no port between {_FIRST} and {_LAST} is free on {HOST}")
 

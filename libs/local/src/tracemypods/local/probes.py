@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import struct
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Protocol
 
 from tracemypods.local.ports import HOST
+from tracemypods.local.s3_signature import signed_headers
 
 _ANSWER_BYTES = 4096
 _SHOWN_CHARACTERS = 200
@@ -66,6 +68,39 @@ class HttpProbe:
 
 
 @dataclass(frozen=True)
+class S3Probe:
+    """PUT of a file, which is deleted again.
+
+    Anything less says less: while SeaweedFS starts, it refuses everybody, then has no bucket, then
+    has one and knows of no place for what is in files.
+    """
+
+    port: int
+    bucket: str
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+
+    async def ask(self) -> None:
+        """Return when the file was put and deleted."""
+        await self._call("PUT", b"?")
+        await self._call("DELETE")
+
+    async def _call(self, method: str, body: bytes = b"") -> None:
+        path, host = f"/{self.bucket}/.ready", f"{HOST}:{self.port}"
+        headers = signed_headers(
+            method, host, path, self.access_key, self.secret_key, datetime.now(UTC), body
+        )
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        head = f"{method} {path} HTTP/1.1\r\n{lines}Content-Length: {len(body)}\r\n"
+        question = f"{head}Connection: close\r\n\r\n".encode() + body
+        status = (
+            (await _exchange(self.port, question)).decode(errors="replace").partition("\r\n")[0]
+        )
+        if status.split(" ")[1:2] not in (["200"], ["204"]):
+            raise NotYet(f"{method} {path} answers {status or 'nothing'}"[:_SHOWN_CHARACTERS])
+
+
+@dataclass(frozen=True)
 class MongoProbe:
     """MongoDB's `ping` command."""
 
@@ -100,6 +135,36 @@ _OP_MSG = 2013
 _PING = _ping()
 # `ok` is a whole number of the embedded server, and a float of a real one.
 _OK = (b"\x10ok\0" + struct.pack("<i", 1), b"\x01ok\0" + struct.pack("<d", 1.0))
+
+
+@dataclass(frozen=True)
+class KafkaProbe:
+    """Kafka's ApiVersions request, which the broker itself answers, not the relay before it."""
+
+    port: int
+
+    async def ask(self) -> None:
+        """Return when the broker answers which requests it knows."""
+        reader, writer = await asyncio.open_connection(HOST, self.port)
+        try:
+            writer.write(_API_VERSIONS)
+            await writer.drain()
+            try:
+                answer = await reader.readexactly(_API_VERSIONS_HEAD.size)
+            except asyncio.IncompleteReadError:
+                raise NotYet("it closes connections without an answer") from None
+        finally:
+            writer.close()
+        _, correlation, error, known = _API_VERSIONS_HEAD.unpack(answer)
+        if correlation != _CORRELATION or error != 0 or known < 1:
+            raise NotYet(f"ApiVersions answers error {error}")
+
+
+_CORRELATION = 7
+# ApiVersions (18) in version 0, from a client without a name (-1).
+_API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, _CORRELATION, -1)
+# Length, correlation, error, and of how many requests the versions follow.
+_API_VERSIONS_HEAD = struct.Struct(">iihi")
 
 
 async def _exchange(port: int, question: bytes) -> bytes:

@@ -1,15 +1,15 @@
-"""What is rendered from fleet.toml: the gateway's configuration and the table in README.md."""
+"""What is rendered from fleet.toml: the gateway's configuration and the tables in README.md."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tracemypods.local import checkout
 from tracemypods.local.errors import FleetError
 from tracemypods.local.gateway import upstream_variable
-from tracemypods.local.table import CATCH_ALL, Service, Table, load
+from tracemypods.local.table import CATCH_ALL, Sandbox, Service, Table, load
 
 TABLE_BEGIN = "<!-- fleet:begin -->"
 TABLE_END = "<!-- fleet:end -->"
@@ -39,7 +39,8 @@ def everything(table: Table | None = None) -> list[Rendered]:
     if checkout.README.is_file():
         readme = checkout.README.read_text()
         if TABLE_BEGIN in readme or TABLE_END in readme:
-            found.append(Rendered(checkout.README, with_table(readme, services_table(table))))
+            tables = [services_table(table), *([sandboxes_table(table)] if table.sandboxes else [])]
+            found.append(Rendered(checkout.README, with_table(readme, "\n\n".join(tables))))
     return found
 
 
@@ -70,6 +71,17 @@ def services_table(table: Table) -> str:
     return "\n".join(lines)
 
 
+def sandboxes_table(table: Table) -> str:
+    """The sandboxes as a Markdown table."""
+    lines = ["| sandbox | routes, in local mode only | stands for | job |", "|---|---|---|---|"]
+    for sandbox in table.sandboxes.values():
+        routes = ", ".join(f"`{route}`" for route in sandbox.routes)
+        lines.append(
+            f"| {sandbox.name} | {routes} | {', '.join(sandbox.provides)} | {sandbox.summary} |"
+        )
+    return "\n".join(lines)
+
+
 def with_table(readme: str, text: str) -> str:
     """README.md with the table between its markers. Raises FleetError without both of them."""
     before, begin, rest = readme.partition(TABLE_BEGIN)
@@ -79,17 +91,23 @@ def with_table(readme: str, text: str) -> str:
     return f"{before}{begin}\n{text}\n{end}{after}"
 
 
-def caddyfile(table: Table) -> str:
-    """The gateway's configuration for Caddy."""
+def caddyfile(table: Table, sandboxes: Iterable[Sandbox] = ()) -> str:
+    """The gateway's configuration for Caddy, with routes to these sandboxes and no others.
+
+    Raises FleetError.
+    """
     catch_all = [s for s in table.services.values() if CATCH_ALL in s.routes]
     if len(catch_all) != 1:
         raise FleetError(f"fleet.toml: exactly one service must list the route {CATCH_ALL}")
     routes = "\n".join(
-        _route(service) for service in table.services.values() if service.routes != (CATCH_ALL,)
+        _route(service)
+        for service in (*sandboxes, *table.services.values())
+        if service.routes not in ((), (CATCH_ALL,))
     )
     text = _TEMPLATE.read_text()
     for name, value in {
         "<<body limit>>": BODY_LIMIT,
+        "<<inside>>": "".join(f" {path} {path}/*" for path in table.inside),
         "<<routes>>\n": routes,
         "<<catch-all>>": _upstream(catch_all[0]),
     }.items():

@@ -76,12 +76,13 @@ class Runner:
                 status = await self._watch(child)
                 if status is None:
                     break
-                if self.state.seconds is None and not ports.is_free(self.part.port):
+                taken = self._taken_port() if self.state.seconds is None else None
+                if taken is not None:
                     if self._port_taken(self.part):
                         # It is replaced in a moment, with another port.
                         await self._stop.wait()
                         break
-                    self._show("restarting", detail=ports.in_use(self.part.port), log=[])
+                    self._show("restarting", detail=ports.in_use(taken), log=[])
                 else:
                     self._show(
                         "failed" if status == EXIT_BAD_SETTINGS else "restarting",
@@ -96,6 +97,11 @@ class Runner:
             self._delay = min(self._delay * 2, LONGEST_DELAY_SECONDS)
             self.state.restarts += 1
         self._show("stopped")
+
+    def _taken_port(self) -> int | None:
+        """The first of the part's ports that somebody else has, if there is one."""
+        mine = (self.part.port, *self.part.more_ports)
+        return next((port for port in mine if not ports.is_free(port)), None)
 
     async def _watch(self, child: Child) -> int | None:
         """The status with which the part died; None when it was told to stop."""

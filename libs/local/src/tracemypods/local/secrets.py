@@ -33,7 +33,14 @@ LOCAL_OPERATOR = "local"
 OPERATOR_KEYS = "operator_keys"
 """The operators' names, hashes and scopes, one a line; see kit.operators."""
 
-OF_BACKENDS = {"redis": REDIS_PASSWORD, "models": MODELS_API_KEY}
+S3_ACCESS_KEY = "s3_access_key"
+S3_SECRET_KEY = "s3_secret_key"  # noqa: S105 - a name, not a secret
+
+OF_BACKENDS: dict[str, tuple[str, ...]] = {
+    "redis": (REDIS_PASSWORD,),
+    "models": (MODELS_API_KEY,),
+    "s3": (S3_ACCESS_KEY, S3_SECRET_KEY),
+}
 """What whoever needs a backend must know."""
 
 PREVIOUS = "_previous"
@@ -55,9 +62,10 @@ def edge(caller: str, callee: str) -> str:
 
 def names(table: Table) -> tuple[str, ...]:
     """The secrets that a fleet has, without the operators'."""
-    own = [name for service in table.services.values() for name in service.secrets]
+    own = [name for service in table.ours.values() for name in service.secrets]
     edges = [edge(*ends) for ends in table.edges]
-    found = dict.fromkeys([*OF_BACKENDS.values(), *own, *edges])
+    backends = [name for names_of_one in OF_BACKENDS.values() for name in names_of_one]
+    found = dict.fromkeys([*backends, *own, *edges])
     found.pop(OPERATOR_KEYS, None)
     return tuple(found)
 
@@ -72,9 +80,9 @@ def make(data: DataDirectory, table: Table) -> None:
 
 
 def of_service(table: Table, service: Service) -> tuple[str, ...]:
-    """What a service gets: its own, those of its backends, and the keys of its own edges."""
+    """What a service or sandbox gets: its own, its backends', and the keys of its own edges."""
     own = [*service.secrets, *(f"{name}{PREVIOUS}" for name in service.secrets)]
-    backends = [OF_BACKENDS[need] for need in service.needs if need in OF_BACKENDS]
+    backends = [name for need in service.needs for name in OF_BACKENDS.get(need, ())]
     edges = [edge(*ends) for ends in table.edges if service.name in ends]
     return (*own, *backends, *edges)
 

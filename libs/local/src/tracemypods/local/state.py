@@ -14,7 +14,7 @@ import psutil
 
 from tracemypods.local.data_directory import DataDirectory, write_whole
 
-Kind = Literal["backend", "service", "gateway"]
+Kind = Literal["backend", "sandbox", "service", "gateway"]
 Phase = Literal["starting", "ready", "restarting", "failed", "stopping", "stopped"]
 
 _SAME_START_SECONDS = 2.0

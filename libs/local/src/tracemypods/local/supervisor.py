@@ -129,9 +129,9 @@ class Supervisor:
             self._shared = shared
 
     async def _stop_parts(self, runners: list[Runner]) -> None:
-        """Stop the services and the gateway, which may still need the backends, then those."""
-        for backends in (False, True):
-            chosen = [r for r in runners if (r.part.kind == "backend") is backends]
+        """Stop the services and the gateway, which may still need the others, then those."""
+        for needed in (False, True):
+            chosen = [r for r in runners if (r.part.kind in ("backend", "sandbox")) is needed]
             await asyncio.gather(*(runner.stop() for runner in chosen))
 
     async def _start(self, part: Part) -> Child:

@@ -20,6 +20,8 @@ def text(current: FleetState) -> str:
         lines.append(f"  site   {site}/")
         if _CHAT.is_file():
             lines.append(f"  chat   {site}/chat.html")
+    if current.part("mail"):
+        lines.append(f"  mail   {site}/local/inbox/")
     if current.part("ask") and current.part("token"):
         lines += ["", "  or from a terminal:", "", *(f"  {line}" for line in curl(site))]
     return "\n".join(lines)

@@ -39,6 +39,9 @@ class ModelStub:
     `messages`, prompts to be continued a `prompt`), `listed` counts how often it was asked for its
     models, `left` is set when a caller hangs up before the end of an answer.
 
+    With `ollama` (digests by name) it also tells what Ollama does beside OpenAI's API, `loaded`
+    being the models that are in memory.
+
     Prompts end where a `stop` text comes up, as with real servers.
     """
 
@@ -50,6 +53,8 @@ class ModelStub:
         self.fault: Fault | None = None
         self.refusal: tuple[int, dict[str, Any]] = (500, {"error": {"message": "refused"}})
         self.tokenizes = True
+        self.ollama: dict[str, str] | None = None
+        self.loaded: list[str] = []
         self.requests: list[dict[str, Any]] = []
         self.listed = 0
         self.left = threading.Event()
@@ -91,6 +96,8 @@ class ModelStub:
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_post("/v1/completions", self._continue)
         app.router.add_post("/tokenize", self._tokenize)
+        app.router.add_get("/api/tags", self._tags)
+        app.router.add_get("/api/ps", self._running)
         # A handler is cancelled when its caller hangs up, as model servers stop generating then.
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.01)
         await self._runner.setup()
@@ -102,6 +109,15 @@ class ModelStub:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+
+    async def _tags(self, _request: web.Request) -> web.Response:
+        if self.ollama is None:
+            raise web.HTTPNotFound
+        models = [{"name": name, "digest": digest} for name, digest in self.ollama.items()]
+        return web.json_response({"models": models})
+
+    async def _running(self, _request: web.Request) -> web.Response:
+        return web.json_response({"models": [{"name": name} for name in self.loaded]})
 
     async def _list(self, _request: web.Request) -> web.Response:
         self.listed += 1

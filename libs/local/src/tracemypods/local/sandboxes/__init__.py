@@ -1,0 +1,1 @@
+"""Stand-ins for what is paid or hosted elsewhere; see `[sandboxes.…]` in fleet.toml."""
