@@ -1,0 +1,1 @@
+"""What makes vectors: one interface, and an engine in each module."""
