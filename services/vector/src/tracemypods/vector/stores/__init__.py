@@ -1,0 +1,1 @@
+"""Where vectors are kept: on a Qdrant server, or embedded in this process."""
