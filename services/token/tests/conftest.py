@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-from token_store import DERIVATION_KEY, EDGE_KEYS, MovableClock
+from token_store import DERIVATION_KEY, EDGE_KEYS, NOW
 
 from tracemypods.kit.internal import EdgeKeys
-from tracemypods.kit.operators import OperatorKeys, new_key
+from tracemypods.kit.operators import OperatorKeys
 from tracemypods.kit.settings import Mode
 from tracemypods.local.testing.callers import caller
+from tracemypods.local.testing.clock import MovableClock
 from tracemypods.local.testing.mongo import Mongo
 from tracemypods.local.testing.served import ServedApp
 from tracemypods.local.testing.tokens import CHECKSUM_KEY, HASH_KEY
@@ -28,25 +28,7 @@ CONFIG = Path(__file__).parents[3] / "config"
 
 @pytest.fixture
 def clock() -> MovableClock:
-    return MovableClock()
-
-
-@pytest.fixture
-def operators_file(tmp_path: Path) -> Path:
-    """Where the service finds the operators' keys."""
-    return tmp_path / "tracemypods_operator_keys"
-
-
-@pytest.fixture
-def operator_key(operators_file: Path) -> Callable[..., str]:
-    """Make an operator's key with scopes of the test's choice."""
-
-    def make(*scopes: str) -> str:
-        key, known = new_key("asha", scopes, datetime(2030, 1, 1, tzinfo=UTC))
-        operators_file.write_text(known.model_dump_json() + "\n")
-        return key
-
-    return make
+    return MovableClock(NOW)
 
 
 @pytest.fixture

@@ -14,13 +14,13 @@ from typing import Any
 import httpx2
 import pytest
 from redis import Redis
-from token_store import MovableClock
 
 from tracemypods.contracts.tokens import NO_RECORD, TokenRecord, record_key, tombstone_key
+from tracemypods.kit.access_log import AccessLog
 from tracemypods.kit.log import JsonFormatter
+from tracemypods.local.testing.clock import MovableClock
 from tracemypods.local.testing.tokens import HASH_KEY, KEYS, new_token
 from tracemypods.local.testing.valkey import Valkey
-from tracemypods.token.hot import AccessLog
 
 # FastAPI's route takes what has a body, so that the same request with an empty one is its answer.
 WITH_BODY = {"Content-Length": "0"}
@@ -280,7 +280,7 @@ def test_the_lines_of_one_turn_are_one_write() -> None:
     async def work() -> None:
         log = AccessLog("token")
         for number in range(10):
-            log.write(f"req_{number}", 200, 0.001)
+            log.write(f"req_{number}", "GET", "/api/token", 200, 0.001)
         await asyncio.sleep(0)
 
     stream = Counted()

@@ -8,8 +8,10 @@ from typing import Any
 
 import httpx2
 import pytest
-from token_store import EDGE_KEYS, MovableClock
+from redis import Redis
+from token_store import EDGE_KEYS
 
+from tracemypods.local.testing.clock import MovableClock
 from tracemypods.local.testing.tokens import KEYS, new_token
 from tracemypods.local.testing.valkey import Valkey
 
@@ -114,12 +116,20 @@ def test_ask_checks_by_hash(anonymous: httpx2.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "allowed"), [("/internal/tokens", "order"), ("/internal/tokens/check", "ask")]
+    ("path", "allowed"),
+    [
+        ("/internal/tokens", "order"),
+        ("/internal/tokens/suspend", "order"),
+        ("/internal/tokens/resume", "order"),
+        ("/internal/tokens/revoke", "order"),
+        ("/internal/tokens/check", "ask"),
+    ],
 )
 def test_each_internal_route_opens_to_its_caller_only(
     anonymous: httpx2.Client, path: str, allowed: str
 ) -> None:
     body: dict[str, Any] = {"order_id": "ord_1"} if allowed == "order" else {"hashes": ["h" * 43]}
+    issue(anonymous)
     other = "ask" if allowed == "order" else "order"
     for headers, status in [
         ({}, 401),
@@ -128,6 +138,63 @@ def test_each_internal_route_opens_to_its_caller_only(
         (edge(allowed), 200),
     ]:
         assert anonymous.post(path, json=body, headers=headers).status_code == status
+
+
+def test_a_suspended_token_holds_again_once_it_is_resumed(
+    anonymous: httpx2.Client, valkey: Valkey
+) -> None:
+    token = issue(anonymous).json()["token"]
+
+    def change(how: str) -> tuple[int, str]:
+        answer = anonymous.post(
+            f"/internal/tokens/{how}", json={"order_id": "ord_1"}, headers=edge("order")
+        )
+        body = answer.json()
+        return answer.status_code, body["status"] if answer.is_success else body["code"]
+
+    def is_valid() -> bool:
+        body = {"token": token}
+        return anonymous.post("/api/validate-premium-token", json=body).json()["valid"]
+
+    assert is_valid()
+    for _ in range(2):
+        for _ in range(2):  # repeating a call changes nothing
+            assert change("suspend") == (200, "suspended")
+            assert not is_valid()
+        assert issue(anonymous).json()["code"] == "order_suspended"
+        with Redis(port=valkey.port, password=valkey.password) as redis:
+            redis.flushdb()  # no tombstone is needed for that
+        assert not is_valid()
+        for _ in range(2):
+            assert change("resume") == (200, "active")
+            assert is_valid()
+        assert issue(anonymous).json()["token"] == token
+    assert change("suspend") == (200, "suspended")
+    assert change("revoke") == (200, "revoked")
+    assert change("resume") == change("suspend") == (409, "order_revoked")
+    assert not is_valid()
+
+
+@pytest.mark.parametrize("how", ["suspend", "resume"])
+def test_an_order_without_a_token_has_nothing_to_suspend(
+    anonymous: httpx2.Client, how: str
+) -> None:
+    answer = anonymous.post(
+        f"/internal/tokens/{how}", json={"order_id": "ord_none"}, headers=edge("order")
+    )
+    assert (answer.status_code, answer.json()["code"]) == (404, "order_unknown")
+
+
+def test_a_test_orders_token_is_worth_nothing_in_production(
+    make_token_service: Callable[..., httpx2.Client],
+) -> None:
+    demo, production = make_token_service(mode="demo"), make_token_service(mode="production")
+    for number, (service, valid) in enumerate([(demo, True), (production, False)], 1):
+        token = issue(demo, order_id=f"ord_{number}", livemode=False).json()["token"]
+        assert validate(service, token)["valid"] is valid
+    for order_id in ("ord_1", "ord_3"):
+        refused = issue(production, order_id=order_id, livemode=False)
+        assert (refused.status_code, refused.json()["code"]) == (409, "test_order")
 
 
 def test_an_operator_issues_extends_and_revokes(

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx2
 import pytest
 from redis import Redis
-from token_store import MovableClock
 
 from tracemypods.contracts.tokens import record_key, tombstone_key
+from tracemypods.local.testing.clock import MovableClock
 from tracemypods.local.testing.tokens import KEYS
 from tracemypods.local.testing.valkey import Valkey
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import SecretStr
@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from tracemypods.contracts.tokens import TokenError, TokenKeys
 from tracemypods.kit import mongo as kit_mongo
 from tracemypods.kit.redis import RedisSettings, connect
+from tracemypods.local.testing.clock import MovableClock
 from tracemypods.local.testing.mongo import Mongo
 from tracemypods.local.testing.tokens import CHECKSUM_KEY, HASH_KEY
 from tracemypods.local.testing.valkey import Valkey
@@ -26,19 +27,6 @@ EDGE_KEYS = {
 }
 
 
-class MovableClock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def move(self, **by: float) -> None:
-        self.now += timedelta(**by)
-
-
 class Store:
     """Both stores, and what the token service makes of them."""
 
@@ -49,7 +37,7 @@ class Store:
         redis_settings = RedisSettings.model_validate(
             {"redis_url": valkey.url, "redis_password": valkey.password}
         )
-        self.clock = MovableClock()
+        self.clock = MovableClock(NOW)
         self.mongo = kit_mongo.connect(settings)
         self.redis = connect(redis_settings)
         self.keys = TokenKeys(
@@ -63,6 +51,7 @@ class Store:
             self.keys,
             keys.get("derivation_keys", [DERIVATION_KEY]),
             self.clock,
+            only_live=False,
         )
         self.lookup = Lookup(self.redis, self.premium, self.keys, self.clock, cache_seconds=45)
 

@@ -12,15 +12,16 @@ from fastapi import FastAPI
 from tracemypods.coalescing.client import connect_coalescing
 from tracemypods.contracts.catalogue import load_catalogue
 from tracemypods.kit import mongo
-from tracemypods.kit.app import SECURITY_HEADERS, create_service
+from tracemypods.kit.app import create_service
 from tracemypods.kit.clock import Clock, utc_now
 from tracemypods.kit.errors import Unavailable
 from tracemypods.kit.redis import connect
+from tracemypods.kit.settings import Mode
 from tracemypods.kit.tasks import end
 from tracemypods.token import premium_routes, routes
 from tracemypods.token.burials import keep_burying
 from tracemypods.token.free import FreeTokens
-from tracemypods.token.hot import HotTokenCheck
+from tracemypods.token.hot import PATH, HotTokenCheck
 from tracemypods.token.lookup import Lookup
 from tracemypods.token.premium import PremiumTokens
 from tracemypods.token.settings import Settings
@@ -41,7 +42,13 @@ def create_app(settings: Settings, clock: Clock = utc_now) -> FastAPI:
     derivation_keys = [
         key for key in (settings.derivation_key, settings.derivation_key_previous) if key
     ]
-    premium = PremiumTokens(client[settings.mongo_database], keys, derivation_keys, clock)
+    premium = PremiumTokens(
+        client[settings.mongo_database],
+        keys,
+        derivation_keys,
+        clock,
+        only_live=settings.mode is Mode.PRODUCTION,
+    )
     lookup = Lookup(redis, premium, keys, clock, cache_seconds=settings.premium_cache_seconds)
     free = FreeTokens(
         redis, keys, clock, seconds=settings.free_seconds, per_day=settings.tokens_per_day
@@ -67,15 +74,8 @@ def create_app(settings: Settings, clock: Clock = utc_now) -> FastAPI:
     catalogue = load_catalogue(settings.config_dir, settings.accepted_terms)
     state = State(settings, catalogue, free, premium, lookup)
     app.state.token = state
-    app.add_middleware(
-        HotTokenCheck,
-        state=state,
-        keys=keys,
-        clock=clock,
-        redis=hot_redis,
-        metrics=app.state.metrics,
-        headers=SECURITY_HEADERS,
-    )
+    check = HotTokenCheck(state=state, keys=keys, clock=clock, redis=hot_redis)
+    app.make_plain("GET", PATH, check, takes_body=False)
     return app
 
 

@@ -90,6 +90,10 @@ class Lookup:
         if record is None:
             await self._remember(hashes[0], NO_RECORD, UNKNOWN_SECONDS)
             return None
+        if record.suspended:
+            # For so short a time that a tombstone written late does not outlast the suspension.
+            await self.bury([record.hash], UNKNOWN_SECONDS)
+            raise revoked()
         if record.revoked_at is not None:
             # Also when its tombstone could not be written at the time.
             await self.bury([record.hash])
@@ -110,6 +114,11 @@ class Lookup:
                 for one in hashes:
                     pipeline.delete(record_key(one))
                 await pipeline.execute()
+
+    async def unbury(self, token_hash: str) -> None:
+        """Take away a tombstone. Raises Unavailable `token_store_unavailable`."""
+        with store_failures("token_store_unavailable", "The token store"):
+            await self._redis.delete(tombstone_key(token_hash))
 
     async def forget(self, token_hash: str) -> None:
         """Drop the copy of a record that has changed.

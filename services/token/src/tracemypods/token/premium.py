@@ -5,7 +5,7 @@ random 256-bit salt that lies in its record: neither the key nor the database al
 Each order has one record, under the order's id, whatever happens in parallel.
 
     {_id: order id, token_id, generation, salt, derivation_key, hash_key, hash, status:
-     "active" | "revoked", issued_at, expires_at, revoked_at, revoked_by,
+     "active" | "suspended" | "revoked", issued_at, expires_at, revoked_at, revoked_by, livemode,
      bury: {hash: true}, bury_pending}
 
 Times are numbers, milliseconds since 1970 in UTC: the embedded server turns dates that an update
@@ -53,6 +53,18 @@ class OrderRevoked(Problem):
     status, code = 409, "order_revoked"
 
 
+class OrderSuspended(Problem):
+    """The order's token is suspended, so it is not given."""
+
+    status, code = 409, "order_suspended"
+
+
+class TestOrder(Problem):
+    """No money was paid for the order, so there is no token for it in production."""
+
+    status, code = 409, "test_order"
+
+
 class OrderUnknown(NotFound):
     """No token was ever issued for this order."""
 
@@ -77,8 +89,14 @@ class PremiumTokens:
         keys: TokenKeys,
         derivation_keys: Sequence[SecretStr],
         clock: Clock,
+        *,
+        only_live: bool,
     ) -> None:
-        """`derivation_keys` holds the current key first, then those that were rotated out."""
+        """`derivation_keys` holds the current key first, then those that were rotated out.
+
+        With `only_live` tokens of test orders are refused, those that a demo left behind too.
+        """
+        self._only_live = only_live
         self._collection: AsyncCollection[Document] = database[COLLECTION]
         self._keys = keys
         self._derivation_keys = {key_id(key): key for key in derivation_keys}
@@ -91,14 +109,17 @@ class PremiumTokens:
             await self._collection.create_index("hash", unique=True, sparse=True)
             await self._collection.create_index("bury_pending", sparse=True)
 
-    async def issue(self, order_id: str, days: int) -> PremiumToken:
+    async def issue(self, order_id: str, days: int, *, livemode: bool = True) -> PremiumToken:
         """Make the token of an order, or give the same one again.
 
         Two calls at once give one token. When a key was rotated since the token was made, a token
-        of the next generation replaces it. Raises OrderRevoked.
+        of the next generation replaces it. Raises OrderRevoked, OrderSuspended or TestOrder.
         """
+        if self._only_live and not livemode:
+            raise _test_order()
         now = self._now()
         made = self._new_document(order_id, 1, now, now + days * DAY_MILLISECONDS)
+        made["livemode"] = livemode
         try:
             with _failures():
                 await self._collection.insert_one(made)
@@ -110,7 +131,7 @@ class PremiumTokens:
         """The record stored under one of the hashes; None when there is none."""
         with _failures():
             document = await self._collection.find_one({"hash": {"$in": list(hashes)}})
-        return _record(document) if document else None
+        return _record(document) if document and not self._is_refused(document) else None
 
     async def extend(self, order_id: str, days: int) -> TokenRecord:
         """Let an order's token hold longer: from its end, or from now when that has passed.
@@ -121,6 +142,8 @@ class PremiumTokens:
             document = await self._get(order_id)
             if document["status"] == "revoked":
                 raise OrderRevoked("This order was revoked; its token cannot be extended.")
+            if document["status"] == "suspended":
+                raise _suspended()
             ends = max(document["expires_at"], self._now()) + days * DAY_MILLISECONDS
             with _failures():
                 # Guarded by the end that was read, so that two extensions both count.
@@ -156,7 +179,7 @@ class PremiumTokens:
                 return list(document.get("bury", {}))
             with _failures():
                 changed = await self._collection.find_one_and_update(
-                    {"_id": order_id, "status": "active", "hash": document["hash"]},
+                    {"_id": order_id, "status": document["status"], "hash": document["hash"]},
                     {
                         "$set": {**revoked, f"bury.{document['hash']}": True},
                         "$inc": {"bury_pending": 1},
@@ -165,6 +188,57 @@ class PremiumTokens:
                 )
             if changed is not None:
                 return list(changed["bury"])
+
+    async def suspend(self, order_id: str) -> list[str]:
+        """Refuse an order's token until it is resumed; returns the hashes that need a tombstone.
+
+        Raises OrderUnknown or OrderRevoked.
+        """
+        while True:
+            document = await self._get(order_id)
+            if document["status"] == "revoked":
+                raise OrderRevoked("This order was revoked; its token cannot be suspended.")
+            if document["status"] == "suspended":
+                return list(document.get("bury", {}))
+            with _failures():
+                changed = await self._collection.find_one_and_update(
+                    {"_id": order_id, "status": "active", "hash": document["hash"]},
+                    {
+                        "$set": {"status": "suspended", f"bury.{document['hash']}": True},
+                        "$inc": {"bury_pending": 1},
+                    },
+                    return_document=ReturnDocument.AFTER,
+                )
+            if changed is not None:
+                return list(changed["bury"])
+
+    async def resume(self, order_id: str) -> TokenRecord:
+        """Let a suspended token hold again. Raises OrderUnknown or OrderRevoked."""
+        while True:
+            document = await self._get(order_id)
+            if document["status"] == "revoked":
+                raise OrderRevoked("This order was revoked; its token cannot be resumed.")
+            if document["status"] == "active":
+                return _record(document)
+            waits = document["hash"] in document.get("bury", {})
+            update: Document = {"$set": {"status": "active"}}
+            if waits:  # a tombstone that was not written yet is not written any more
+                update |= {
+                    "$unset": {f"bury.{document['hash']}": ""},
+                    "$inc": {"bury_pending": -1},
+                }
+            with _failures():
+                changed = await self._collection.find_one_and_update(
+                    {
+                        "_id": order_id,
+                        "status": "suspended",
+                        f"bury.{document['hash']}": {"$exists": waits},
+                    },
+                    update,
+                    return_document=ReturnDocument.AFTER,
+                )
+            if changed is not None:
+                return _record(changed)
 
     async def buried(self, token_hash: str) -> None:
         """The tombstone of a hash is in Redis."""
@@ -186,6 +260,10 @@ class PremiumTokens:
         document = await self._get(order_id)
         if document["status"] == "revoked":
             raise OrderRevoked("This order was revoked; no token is given for it.")
+        if document["status"] == "suspended":
+            raise _suspended()
+        if self._is_refused(document):
+            raise _test_order()
         derivable = document["derivation_key"] == self._current
         if derivable and document["hash_key"] == self._keys.hash_key_id:
             return PremiumToken(self._token(document), _record(document))
@@ -195,7 +273,12 @@ class PremiumTokens:
         replacement["token_id"] = document["token_id"]
         with _failures():
             changed = await self._collection.find_one_and_update(
-                {"_id": order_id, "status": "active", "generation": document["generation"]},
+                {
+                    "_id": order_id,
+                    "status": "active",
+                    "generation": document["generation"],
+                    "expires_at": document["expires_at"],  # which an extension may just change
+                },
                 {
                     "$set": {
                         **{name: replacement[name] for name in replacement if name != "_id"},
@@ -208,6 +291,9 @@ class PremiumTokens:
         if changed is None:  # somebody else was faster: theirs is the token
             return await self._again(order_id)
         return PremiumToken(self._token(changed), _record(changed), (document["hash"],))
+
+    def _is_refused(self, document: Document) -> bool:
+        return self._only_live and document.get("livemode") is False
 
     def _now(self) -> int:
         return _milliseconds(self._clock())
@@ -243,6 +329,14 @@ class PremiumTokens:
         return self._keys.with_checksum(PREMIUM_PREFIX + base62(digest, SECRET_LENGTH))
 
 
+def _suspended() -> OrderSuspended:
+    return OrderSuspended("This order's token is suspended while its payment is in question.")
+
+
+def _test_order() -> TestOrder:
+    return TestOrder("No money was paid for this order: it was made in test mode.")
+
+
 def _failures() -> AbstractContextManager[None]:
     return store_failures("token_store_unavailable", "The token store")
 
@@ -263,5 +357,6 @@ def _record(document: Document) -> TokenRecord:
         issued_at=_moment(document["issued_at"]),
         expires_at=_moment(document["expires_at"]),
         revoked_at=_moment(revoked_at) if revoked_at else None,
+        suspended=document["status"] == "suspended",
         hash=document["hash"],
     )

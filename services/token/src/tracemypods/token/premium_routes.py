@@ -8,6 +8,17 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, ConfigDict, Field
 
+from tracemypods.contracts.premium_tokens import (
+    ISSUE_PATH,
+    LONGEST_DAYS,
+    RESUME_PATH,
+    REVOKE_PATH,
+    SUSPEND_PATH,
+    IssuedPremiumToken,
+    IssueRequest,
+    OrderName,
+    TokenState,
+)
 from tracemypods.contracts.tokens import Plan, TokenCheck, TokenCheckResult, TokenError
 from tracemypods.kit.errors import responses
 from tracemypods.kit.internal import calls_from
@@ -16,10 +27,8 @@ from tracemypods.token.burials import bury
 from tracemypods.token.premium import PremiumToken
 from tracemypods.token.state import State, StateDep
 
-LONGEST_DAYS = 3660
-
 public = APIRouter(tags=["tokens"])
-internal = APIRouter(prefix="/internal/tokens", tags=["internal"])
+internal = APIRouter(tags=["internal"])
 operators = APIRouter(prefix="/api/tokens", tags=["operators"])
 
 OrderId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_.:-]{1,100}$")]
@@ -67,24 +76,10 @@ async def validate_premium_token(body: ValidateRequest, state: StateDep) -> Vali
     )
 
 
-class IssueRequest(Strict):
-    """The order that was paid."""
-
-    order_id: str = Field(pattern=r"^[A-Za-z0-9_.:-]{1,100}$")
-    days: int | None = Field(None, ge=1, le=LONGEST_DAYS, description="How long the token holds")
-
-
-class IssuedPremiumToken(BaseModel):
-    """A premium token. The service keeps only a hash of it, and can derive it again."""
-
-    token: str
-    plan: Plan
-    expires_at: datetime
-
-
 async def issue(body: IssueRequest, state: State) -> IssuedPremiumToken:
     """Give an order its token, the same one whenever it is asked for."""
-    made = await state.premium.issue(body.order_id, body.days or state.settings.premium_days)
+    days = body.days or state.settings.premium_days
+    made = await state.premium.issue(body.order_id, days, livemode=body.livemode)
     if made.replaced:
         await bury(state.premium, state.lookup, list(made.replaced))
     return _issued(made)
@@ -95,13 +90,35 @@ def _issued(made: PremiumToken) -> IssuedPremiumToken:
     return IssuedPremiumToken(token=made.token, plan=record.plan, expires_at=record.expires_at)
 
 
-@internal.post("", dependencies=[Depends(calls_from("order"))])
+@internal.post(ISSUE_PATH, dependencies=[Depends(calls_from("order"))])
 async def issue_for_order(body: IssueRequest, state: StateDep) -> IssuedPremiumToken:
     """Called by order when an order is paid. Idempotent per order id."""
     return await issue(body, state)
 
 
-@internal.post("/check", dependencies=[Depends(calls_from("ask"))])
+@internal.post(REVOKE_PATH, dependencies=[Depends(calls_from("order"))])
+async def revoke_for_order(body: OrderName, state: StateDep) -> TokenState:
+    """Called by order when the money went back. An order without a token gets none any more."""
+    return await end(body.order_id, state, "order")
+
+
+@internal.post(SUSPEND_PATH, dependencies=[Depends(calls_from("order"))])
+async def suspend_for_order(body: OrderName, state: StateDep) -> TokenState:
+    """Called by order while it is not sure that the money stays."""
+    hashes = await state.premium.suspend(body.order_id)
+    await bury(state.premium, state.lookup, hashes)
+    return TokenState(order_id=body.order_id, status="suspended")
+
+
+@internal.post(RESUME_PATH, dependencies=[Depends(calls_from("order"))])
+async def resume_for_order(body: OrderName, state: StateDep) -> TokenState:
+    """Called by order when the money stays."""
+    record = await state.premium.resume(body.order_id)
+    await state.lookup.unbury(record.hash)
+    return TokenState(order_id=body.order_id, status="active", expires_at=record.expires_at)
+
+
+@internal.post("/internal/tokens/check", dependencies=[Depends(calls_from("ask"))])
 async def check_for_ask(body: TokenCheck, state: StateDep) -> TokenCheckResult:
     """Called by ask when Redis has no record of a premium token."""
     try:
@@ -127,14 +144,6 @@ class ExtendRequest(Strict):
     days: int = Field(ge=1, le=LONGEST_DAYS)
 
 
-class TokenState(BaseModel):
-    """What holds for an order's token now."""
-
-    order_id: str
-    status: str
-    expires_at: datetime | None = None
-
-
 @operators.post("/{order_id}/extend", responses=responses(401, 403, 404, 409, 422, 503))
 async def extend(
     order_id: OrderId,
@@ -155,7 +164,12 @@ async def revoke(
     name: Annotated[str, Depends(operator("tokens:revoke"))],
 ) -> TokenState:
     """Revoke an order's token. An order without one gets none any more."""
-    hashes = await state.premium.revoke(order_id, f"operator {name}")
+    return await end(order_id, state, f"operator {name}")
+
+
+async def end(order_id: str, state: State, by: str) -> TokenState:
+    """Revoke an order's token."""
+    hashes = await state.premium.revoke(order_id, by)
     await bury(state.premium, state.lookup, hashes)
     return TokenState(order_id=order_id, status="revoked")
 

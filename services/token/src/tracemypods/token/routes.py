@@ -8,10 +8,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from tracemypods.contracts.rate_limits import rate_limit_headers
 from tracemypods.contracts.tokens import Plan, bearer_token
 from tracemypods.kit.addresses import network_of
 from tracemypods.kit.errors import Problem, TooManyRequests, responses
-from tracemypods.token.free import IssueQuota
 from tracemypods.token.state import State, StateDep
 
 router = APIRouter(tags=["tokens"])
@@ -46,15 +46,6 @@ class IssuedTokenInfo(TokenInfo):
     token: str
 
 
-def quota_headers(quota: IssueQuota) -> dict[str, str]:
-    """The RateLimit fields of the IETF draft, in the form that most clients know (draft 6)."""
-    return {
-        "RateLimit-Limit": str(quota.limit),
-        "RateLimit-Remaining": str(quota.remaining),
-        "RateLimit-Reset": str(quota.reset_seconds),
-    }
-
-
 def own_token(authorization: Annotated[str | None, Header()] = None) -> str:
     """The caller's token, from the Authorization header.
 
@@ -81,14 +72,15 @@ async def issue_token(
     """Issue a free token."""
     client = network_of(request, state.settings)
     issued, quota = await state.free.issue(client)
+    headers = rate_limit_headers(quota.limit, quota.remaining, quota.reset_seconds)
     if issued is None:
         raise TooManyRequests(
             f"This address has taken all {quota.limit} free tokens of today. "
             "Go on with a token that you have, or come back after midnight UTC.",
             retry_after=quota.reset_seconds,
-            headers=quota_headers(quota),
+            headers=headers,
         )
-    response.headers.update(quota_headers(quota))
+    response.headers.update(headers)
     return IssuedTokenInfo(
         token=issued.token,
         plan=issued.record.plan,

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from tracemypods.contracts.catalogue import AcceptedTerms
+from tracemypods.contracts.catalogue_settings import CatalogueSettings
 from tracemypods.contracts.token_settings import TokenSettings
 from tracemypods.kit.addresses import ProxySettings
 from tracemypods.kit.mongo import MongoSettings
@@ -17,7 +15,7 @@ ISSUE_LIMIT = 20
 ISSUE_LIMIT_LOCAL = 1000
 
 
-class Settings(TokenSettings, MongoSettings, ProxySettings):
+class Settings(TokenSettings, CatalogueSettings, MongoSettings, ProxySettings):
     """What the token service reads from its environment."""
 
     model_config = SettingsConfigDict(env_prefix="TRACEMYPODS_TOKEN_")
@@ -38,12 +36,6 @@ class Settings(TokenSettings, MongoSettings, ProxySettings):
         description="How long Redis keeps a copy of a premium token's record, before jitter of up "
         "to a third",
     )
-    config_dir: Path = Field(
-        Path("config"),
-        validation_alias="TRACEMYPODS_CONFIG_DIR",
-        description="Folder of the operators' files, `models.toml` among them",
-    )
-    accepted_terms: AcceptedTerms = ()
     free_seconds: int = Field(
         3600, gt=0, le=86400 * 30, description="How long a free token holds, seconds"
     )
