@@ -11,9 +11,12 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
+from semantic_person import Person
+from semantic_stubs import Embedder, Vectors
 
 from tracemypods.ask.app import create_app
 from tracemypods.ask.settings import Settings
+from tracemypods.kit.operators import OperatorKeys
 from tracemypods.kit.settings import Mode
 from tracemypods.local.testing.callers import caller
 from tracemypods.local.testing.model_stub import ModelStub
@@ -22,6 +25,7 @@ from tracemypods.local.testing.tokens import CHECKSUM_KEY, HASH_KEY, store_token
 from tracemypods.local.testing.valkey import Valkey
 
 EDGE_KEY = SecretStr("edge-key-from-ask-to-token-012345678")
+BESIDE_KEY = "edge-key-from-ask-to-the-others-01234567"
 CONFIG = Path(__file__).parents[3] / "config"
 
 
@@ -81,3 +85,64 @@ def client(ask_url: str, token: str) -> Iterator[httpx2.Client]:
     """A caller with a valid token."""
     with caller(ask_url, token) as client:
         yield client
+
+
+@pytest.fixture
+def embedder() -> Iterator[Embedder]:
+    with Embedder() as embedder:
+        yield embedder
+
+
+@pytest.fixture
+def vectors() -> Iterator[Vectors]:
+    with Vectors() as vectors:
+        yield vectors
+
+
+@pytest.fixture
+def make_semantic(
+    make_ask: Callable[..., ServedApp], embedder: Embedder, vectors: Vectors
+) -> Callable[..., ServedApp]:
+    """Serve ask beside both."""
+
+    def make(**settings: Any) -> ServedApp:
+        beside = {
+            "embedding_url": embedder.url,
+            "embedding_edge_key": BESIDE_KEY,
+            "vector_url": vectors.url,
+            "vector_edge_key": BESIDE_KEY,
+            "semantic_look_up_seconds": 10,  # nothing here depends on how fast the machine is
+        }
+        return make_ask(**{**beside, **settings})
+
+    return make
+
+
+@pytest.fixture
+def make_person(
+    make_semantic: Callable[..., ServedApp], vectors: Vectors, valkey: Valkey
+) -> Iterator[Callable[..., Person]]:
+    """Somebody with a token of their own, at an ask with settings of the test's choice."""
+    with ExitStack() as stack:
+
+        def make(served: ServedApp | None = None, plan: Any = "free", **settings: Any) -> Person:
+            url = (served or make_semantic(**settings)).url
+            token = store_token(valkey, plan=plan)
+            return Person(stack.enter_context(caller(url, token, cached=True)), token, vectors)
+
+        yield make
+
+
+@pytest.fixture
+def operator(
+    operators_file: Path, operator_key: Callable[..., str]
+) -> Iterator[Callable[[ServedApp], httpx2.Client]]:
+    """An operator who may do all with the semantic cache, at a service."""
+    with ExitStack() as stack:
+
+        def make(served: ServedApp) -> httpx2.Client:
+            served.app.state.operator_keys = OperatorKeys(operators_file)
+            key = operator_key("cache:read", "cache:share", "cache:delete")
+            return stack.enter_context(caller(served.url, key))
+
+        yield make

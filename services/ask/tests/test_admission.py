@@ -86,6 +86,8 @@ def test_a_full_queue_refuses_at_once(
         assert client.post("/api/ask", json={"prompt": "3"}).status_code == 200
     assert refused.status_code == in_openai.status_code == 503
     assert refused.json()["code"] == in_openai.json()["error"]["code"] == "model_busy"
+    for answer in (refused, in_openai):
+        assert int(answer.headers["ratelimit-remaining"]) >= 0
     assert int(refused.headers["retry-after"]) > 0
     assert len(stub.requests) == 2
 
@@ -277,7 +279,7 @@ def test_a_stream_that_is_not_read_ends(blocked_at: str) -> None:
             frames(),
             draining=Draining(),
             grace=1,
-            watching=nullcontext(asyncio.Event()),
+            watching=nullcontext(asyncio.get_running_loop().create_future()),
             heartbeat=0.01,
             stall=0.02,
             last_frame=lambda _problem: b"last",

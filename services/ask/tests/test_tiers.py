@@ -143,6 +143,37 @@ def test_ollama_names_models_without_a_tag_latest(client: httpx2.Client, stub: M
     assert stub.requests[0]["model"] == "tinyllama"
 
 
+def test_ollama_tells_which_models_are_loaded(ask_url: str, token: str, stub: ModelStub) -> None:
+    stub.models = ["smollm2:135m", "tinyllama:latest"]
+    stub.ollama = {"smollm2:135m": "a" * 64, "tinyllama:latest": "b" * 64}
+    stub.loaded = ["tinyllama:latest"]
+    with caller(ask_url, token, cached=True) as client:
+        listed = {one["name"]: one["status"] for one in client.get("/api/models").json()["items"]}
+        assert listed["smollm2:135m"] == "cold"
+        assert listed["tinyllama"] == "ready"
+        assert listed["mistral:7b"] == "not_installed"
+        assert client.post("/api/ask", json={"prompt": "Hi?"}).status_code == 200
+
+
+def test_other_weights_under_the_same_name_give_no_kept_answers(
+    make_ask: Callable[..., ServedApp], token: str, stub: ModelStub
+) -> None:
+    stub.ollama = {"smollm2:135m": "a" * 64}
+    question = {"prompt": "Hi?"}
+
+    def states(url: str) -> list[str]:
+        with caller(url, token, cached=True) as client:
+            client.get("/api/models")  # so that it has looked
+            return [
+                client.post("/api/ask", json=question).json()["cache"]["state"] for _ in range(2)
+            ]
+
+    assert states(make_ask().url) == ["miss", "exact"]
+    assert states(make_ask().url) == ["exact", "exact"]
+    stub.ollama = {"smollm2:135m": "b" * 64}
+    assert states(make_ask().url) == ["miss", "exact"]
+
+
 def test_models_under_terms_that_are_not_accepted_are_unknown(
     ask_url: str, premium: str, stub: ModelStub
 ) -> None:

@@ -35,9 +35,10 @@ class Question:
 
 @dataclass(frozen=True)
 class Delta:
-    """More text."""
+    """More text, in so many pieces of the model server's: a piece is a token, as a rule."""
 
     text: str
+    pieces: int = 1
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class Answerer:
                     text = chunk.text if begun else chunk.text.lstrip()
                     if text:
                         begun = True
-                        yield Delta(text)
+                        yield Delta(text, chunk.pieces)
         except DependencyTimeout:
             raise ModelTimeout(
                 "The model server accepted the question and then stopped answering. Try again."

@@ -34,7 +34,6 @@ class ModelOut(BaseModel):
     gpu: str
     context_tokens: int
     limits: AnswerLimits
-    priority: int
     licence: Licence
     terms: str | None
     source: str
@@ -56,7 +55,8 @@ async def list_models(
     """List the models. `allowed` speaks of the caller's token, or of a free one without any."""
     plan: Tier = "free"
     if authorization is not None:
-        plan = (await state.callers.recognise(authorization)).plan
+        credential = state.callers.credential(authorization)
+        plan = (await state.callers.recognise(credential)).plan
     allowed = state.catalogue.names_for(plan)
     statuses = await state.models.statuses()
     return ModelList(

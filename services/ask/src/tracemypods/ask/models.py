@@ -14,15 +14,21 @@ from typing import Any, Literal
 from tracemypods.contracts.catalogue import Catalogue, ModelEntry, PromptTemplate, Tier
 from tracemypods.kit.errors import NotFound, Problem, Unavailable
 from tracemypods.kit.http import DependencyDown, DependencyError, HttpClient
+from tracemypods.kit.tasks import end
 
 _log = logging.getLogger("tracemypods.ask.models")
 
-Status = Literal["ready", "not_installed", "down"]
+Status = Literal["ready", "cold", "not_installed", "down"]
+"""`cold`: it has to be loaded first, so the next answer takes longer to begin."""
 
 KNOWN_FOR_SECONDS = 3.0
 """How long a list of models holds; a failure holds a third of that."""
 
+RENEWED_BEFORE_SECONDS = 2.0
+"""A list that is asked for so long before it ends is made anew meanwhile, so that nobody waits."""
+
 COUNTS_KEPT = 4096
+DIGEST_LENGTH = 16
 
 
 class ModelNotFound(NotFound):
@@ -78,6 +84,9 @@ class ModelServer:
         self._valid_until = float("-inf")
         self._asking: asyncio.Task[None] | None = None
         self._can_tokenize = True
+        self._may_be_ollama = True
+        self._digests: dict[str, str] = {}
+        self._loaded: frozenset[str] | None = None
         self._counts: OrderedDict[bytes, int] = OrderedDict()
 
     def entry(self, name: str | None, plan: Tier) -> tuple[str, ModelEntry]:
@@ -93,6 +102,10 @@ class ModelServer:
             raise ModelLocked(name)
         return name, found
 
+    def weights(self, name: str) -> str:
+        """What tells a model's weights from others under the same name; empty where unknown."""
+        return self._digests.get(self._known_as(name), "")
+
     def prompt_template(self, entry: ModelEntry) -> PromptTemplate | None:
         """How a base model is prompted; None for a chat model."""
         return self._catalogue.prompt_template(entry)
@@ -102,14 +115,22 @@ class ModelServer:
 
         Raises DependencyError when it does not say.
         """
-        if self._clock() >= self._valid_until:
+        now = self._clock()
+        early = RENEWED_BEFORE_SECONDS if self._failure is None else 0.0
+        if now >= self._valid_until - early:
             if self._asking is None or self._asking.done():
                 self._asking = asyncio.create_task(self._refresh())
-            # Shielded: one caller who leaves must not take the answer from the others.
-            await asyncio.shield(self._asking)
+            if now >= self._valid_until:
+                # Shielded: one caller who leaves must not take the answer from the others.
+                await asyncio.shield(self._asking)
         if self._failure is not None:
             raise self._failure
         return self._installed
+
+    async def close(self) -> None:
+        """End what is being asked."""
+        if self._asking is not None:
+            await end(self._asking)
 
     async def probe(self) -> None:
         """Ask the model server whether it is there, now.
@@ -122,8 +143,11 @@ class ModelServer:
     async def _refresh(self) -> None:
         try:
             self._installed = await self._list()
+            if self._may_be_ollama:
+                await self._ask_ollama()
         except DependencyError as error:
             self._failure = error
+            self._may_be_ollama = True  # who knows what comes back
             self._valid_until = self._clock() + KNOWN_FOR_SECONDS / 3
             _log.warning("model server failed", extra={"reason": error.reason})
         else:
@@ -138,6 +162,24 @@ class ModelServer:
             return frozenset(_without_latest(str(one["id"])) for one in json.loads(body)["data"])
         except (ValueError, KeyError, TypeError):
             raise DependencyDown(self._api.name, "no list of models in its answer") from None
+
+    async def _ask_ollama(self) -> None:
+        """What Ollama tells beside OpenAI's API: digests of weights, and which are loaded.
+
+        Raises DependencyError.
+        """
+        status, tags = await self._root.call("GET", "/api/tags")
+        _, running = await self._root.call("GET", "/api/ps") if status == 200 else (0, b"")
+        try:
+            self._digests = {
+                _without_latest(str(one["name"])): str(one["digest"])[:DIGEST_LENGTH]
+                for one in json.loads(tags)["models"]
+            }
+            self._loaded = frozenset(
+                _without_latest(str(one["name"])) for one in json.loads(running)["models"]
+            )
+        except (ValueError, KeyError, TypeError):
+            self._may_be_ollama, self._digests, self._loaded = False, {}, None
 
     async def statuses(self) -> dict[str, Status]:
         """Whether each model of the catalogue can be asked now: one look at the server for all."""
@@ -155,8 +197,13 @@ class ModelServer:
             return "down"
 
     def _status(self, name: str, installed: frozenset[str]) -> Status:
-        known_as = _without_latest(upstream_name(name, self._catalogue.models[name]))
-        return "ready" if known_as in installed else "not_installed"
+        known_as = self._known_as(name)
+        if known_as not in installed:
+            return "not_installed"
+        return "ready" if self._loaded is None or known_as in self._loaded else "cold"
+
+    def _known_as(self, name: str) -> str:
+        return _without_latest(upstream_name(name, self._catalogue.models[name]))
 
     async def require(self, name: str) -> None:
         """Return when a model can be asked.
@@ -173,7 +220,7 @@ class ModelServer:
                     status=409,
                     code="model_not_installed",
                 )
-            case "ready":
+            case "ready" | "cold":
                 return
 
     async def count_tokens(self, text: str) -> int:

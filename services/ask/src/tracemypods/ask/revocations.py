@@ -25,17 +25,22 @@ class Revocations:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._open: Counter[str] = Counter()
-        self._revoked: dict[str, asyncio.Event] = {}
+        self._revoked: dict[str, asyncio.Future[None]] = {}
         self._someone = asyncio.Event()
 
     @contextmanager
-    def watching(self, token_hash: str) -> Generator[asyncio.Event]:
-        """While the block runs, the event that it gets is set when the token is revoked."""
-        event = self._revoked.setdefault(token_hash, asyncio.Event())
+    def watching(self, token_hash: str) -> Generator[asyncio.Future[None]]:
+        """While the block runs, the future that it gets is done when the token is revoked.
+
+        It is the same for all who watch that token, so nobody may cancel it.
+        """
+        revoked = self._revoked.get(token_hash)
+        if revoked is None:
+            revoked = self._revoked[token_hash] = asyncio.get_running_loop().create_future()
         self._open[token_hash] += 1
         self._someone.set()
         try:
-            yield event
+            yield revoked
         finally:
             self._open[token_hash] -= 1
             if not self._open[token_hash]:
@@ -54,6 +59,7 @@ class Revocations:
                 _log.warning("can't look for revocations", extra={"reason": type(error).__name__})
             else:
                 for token_hash, tombstone in zip(hashes, found, strict=True):
-                    if tombstone is not None and token_hash in self._revoked:
-                        self._revoked[token_hash].set()
+                    revoked = self._revoked.get(token_hash)
+                    if tombstone is not None and revoked is not None and not revoked.done():
+                        revoked.set_result(None)
             await asyncio.sleep(SECONDS_BETWEEN)

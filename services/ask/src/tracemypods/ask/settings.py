@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from tracemypods.ask.quotas.limits import FREE, LOCAL, NETWORK, PREMIUM, AllLimits, LimitsIn
-from tracemypods.contracts.catalogue import AcceptedTerms
+from tracemypods.ask.semantic.modes import Mode as SemanticMode
+from tracemypods.ask.semantic.modes import Modes
+from tracemypods.contracts.catalogue_settings import CatalogueSettings
 from tracemypods.contracts.token_settings import TokenSettings
 from tracemypods.kit.addresses import ProxySettings
-from tracemypods.kit.settings import Mode, Secret
+from tracemypods.kit.settings import MINIMUM_SECRET_LENGTH, Mode, Secret
 
 
-class Settings(TokenSettings, ProxySettings):
+class Settings(TokenSettings, CatalogueSettings, ProxySettings):
     """What the ask service reads from its environment."""
 
     model_config = SettingsConfigDict(env_prefix="TRACEMYPODS_ASK_")
@@ -29,12 +30,6 @@ class Settings(TokenSettings, ProxySettings):
         validation_alias="TRACEMYPODS_EDGE_ASK_TOKEN",
         description="Key with which ask calls the token service (secret)",
     )
-    config_dir: Path = Field(
-        Path("config"),
-        validation_alias="TRACEMYPODS_CONFIG_DIR",
-        description="Folder of the operators' files, `models.toml` among them",
-    )
-    accepted_terms: AcceptedTerms = ()
     models_url: str = Field(
         validation_alias="TRACEMYPODS_MODELS_URL",
         pattern=r"^https?://",
@@ -123,11 +118,78 @@ class Settings(TokenSettings, ProxySettings):
         description="Nothing is added while Redis uses more than this share of its memory, so that "
         "tombstones and counters always fit",
     )
+    embedding_url: str | None = Field(
+        None,
+        validation_alias="TRACEMYPODS_EMBEDDING_URL",
+        pattern=r"^https?://",
+        description="The embedding service; without it and the vector service there is no "
+        "semantic cache",
+    )
+    embedding_edge_key: SecretStr | None = Field(
+        None,
+        min_length=MINIMUM_SECRET_LENGTH,
+        validation_alias="TRACEMYPODS_EDGE_ASK_EMBEDDING",
+        description="Key with which ask calls the embedding service (secret)",
+    )
+    vector_url: str | None = Field(
+        None,
+        validation_alias="TRACEMYPODS_VECTOR_URL",
+        pattern=r"^https?://",
+        description="The vector service",
+    )
+    vector_edge_key: SecretStr | None = Field(
+        None,
+        min_length=MINIMUM_SECRET_LENGTH,
+        validation_alias="TRACEMYPODS_EDGE_ASK_VECTOR",
+        description="Key with which ask calls the vector service (secret)",
+    )
+    semantic_cache: SemanticMode | None = Field(
+        None,
+        description="Whether a question may be answered with the answer to one that asks the same: "
+        "`on`; `shadow`, which only notes what it would have given; or `off`. When not set, `on` "
+        "in local and demo mode and `off` in production",
+    )
+    semantic_cache_models: dict[str, SemanticMode] = Field(
+        default_factory=dict[str, SemanticMode],
+        description="Models for which something else holds of the semantic cache, as a JSON object "
+        'of their ids, such as `{"phi-2:2.7b": "shadow"}`',
+    )
+    semantic_sharing: bool = Field(
+        False,
+        description="Whether answers in the semantic cache that an operator has approved are given "
+        "to everybody of the same plan",
+    )
+    semantic_shared_seconds: int = Field(
+        30 * 86400, gt=0, description="How long an approved answer is given, seconds"
+    )
+    semantic_look_up_seconds: float = Field(
+        0.05,
+        gt=0,
+        description="How long looking in the semantic cache may take before the model is asked, "
+        "seconds",
+    )
+    semantic_call_seconds: float = Field(
+        1.0,
+        gt=0,
+        description="How long the embedding or the vector service may take to keep an answer or to "
+        "change an entry, seconds",
+    )
+    semantic_seconds: int = Field(
+        86400, gt=0, description="How long the semantic cache keeps an answer, seconds"
+    )
     cors_origins: tuple[str, ...] = Field(
         (),
         description="Web origins that may call `/v1` from a browser, as a JSON list; "
         "none when not set",
     )
+
+    @property
+    def semantic_modes(self) -> Modes:
+        """What holds of the semantic cache."""
+        if self.embedding_url is None or self.vector_url is None:
+            return Modes("off")
+        usual = "off" if self.mode is Mode.PRODUCTION else "on"
+        return Modes(self.semantic_cache or usual, self.semantic_cache_models)
 
     @property
     def limits(self) -> AllLimits:

@@ -25,7 +25,7 @@ class SilenceWatch:
 
     `probe` asks the server whether it is there and raises DependencyError when it is not,
     `silence` is after how many seconds it is asked, `first_text` how many seconds an answer may
-    take to begin. One task watches the whole answer, so that a token costs no more than a look at
+    take to begin. One timer watches the whole answer, so that a token costs no more than a look at
     the clock.
     """
 
@@ -40,10 +40,11 @@ class SilenceWatch:
         self._begun = False
         self._interrupt: Callable[[], None] | None = None
         self._failure: DependencyTimeout | None = None
-        self._watching: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._probing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> SilenceWatch:
-        self._watching = asyncio.create_task(self._watch())
+        self._look_at(self._heard_at + self._silence)
         return self
 
     async def __aexit__(
@@ -52,8 +53,10 @@ class SilenceWatch:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._watching is not None:
-            await end(self._watching)
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._probing is not None:
+            await end(self._probing)
         # Reading fails with the connection that the watch has closed: tell why it did.
         if self._failure is not None and isinstance(error, DependencyError):
             raise self._failure from None
@@ -81,18 +84,26 @@ class SilenceWatch:
         self._begun = True
         self._heard_at = self._clock()
 
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(max(0.0, self._heard_at + self._silence - self._clock()))
-            if self._clock() - self._heard_at < self._silence:
-                continue
-            try:
-                if not self._begun and self._clock() - self._began_at > self._first_text:
-                    raise DependencyTimeout("models", "no text in time")
-                await self._probe()
-            except DependencyError as error:
-                self._failure = DependencyTimeout("models", error.reason)
-                if self._interrupt is not None:
-                    self._interrupt()
-                return
-            self._heard_at = self._clock()
+    def _look_at(self, when: float) -> None:
+        self._timer = asyncio.get_running_loop().call_at(when, self._look)
+
+    def _look(self) -> None:
+        due = self._heard_at + self._silence
+        if self._clock() < due:
+            self._look_at(due)
+        else:
+            self._probing = asyncio.create_task(self._ask())
+
+    async def _ask(self) -> None:
+        """Ask the server whether it is there, and interrupt the answer if it is not."""
+        try:
+            if not self._begun and self._clock() - self._began_at > self._first_text:
+                raise DependencyTimeout("models", "no text in time")
+            await self._probe()
+        except DependencyError as error:
+            self._failure = DependencyTimeout("models", error.reason)
+            if self._interrupt is not None:
+                self._interrupt()
+            return
+        self._heard_at = self._clock()
+        self._look_at(self._heard_at + self._silence)

@@ -10,15 +10,16 @@ from fastapi import Depends, Header, Request
 from tracemypods.ask.admission.model_queues import ModelQueues
 from tracemypods.ask.answers import Answerer
 from tracemypods.ask.cache.answer_cache import AnswerCache
-from tracemypods.ask.cache.keys import CacheControl
 from tracemypods.ask.callers import Callers
+from tracemypods.ask.entrance import Entrance
 from tracemypods.ask.models import ModelServer
-from tracemypods.ask.quotas.quotas import Quotas
+from tracemypods.ask.quotas.blocks import Blocks
 from tracemypods.ask.revocations import Revocations
+from tracemypods.ask.semantic.semantic_cache import SemanticCache
 from tracemypods.ask.settings import Settings
 from tracemypods.contracts.catalogue import Catalogue
+from tracemypods.contracts.embeddings import EmbeddingClient
 from tracemypods.contracts.tokens import TokenRecord
-from tracemypods.kit.addresses import network_of
 from tracemypods.kit.app import Draining
 
 
@@ -34,8 +35,11 @@ class State:
     draining: Draining
     revocations: Revocations
     queues: ModelQueues
-    quotas: Quotas
+    entrance: Entrance
+    blocks: Blocks
     cache: AnswerCache
+    semantic: SemanticCache | None
+    embedder: EmbeddingClient | None
 
     @property
     def grace_seconds(self) -> float:
@@ -55,23 +59,7 @@ async def get_caller(
     state: StateDep, authorization: Annotated[str | None, Header()] = None
 ) -> TokenRecord:
     """The caller's token. Raises TokenError, or Unavailable `token_store_unavailable`."""
-    return await state.callers.recognise(authorization)
+    return await state.callers.recognise(state.callers.credential(authorization))
 
 
 CallerDep = Annotated[TokenRecord, Depends(get_caller)]
-
-
-def get_network(request: Request, state: StateDep) -> str:
-    """The client's network: an IPv4 address, or an IPv6 /64."""
-    return network_of(request, state.settings)
-
-
-NetworkDep = Annotated[str, Depends(get_network)]
-
-
-def get_cache_control(cache_control: Annotated[str | None, Header()] = None) -> CacheControl:
-    """What the caller says about cached answers."""
-    return CacheControl.parse(cache_control)
-
-
-CacheControlDep = Annotated[CacheControl, Depends(get_cache_control)]

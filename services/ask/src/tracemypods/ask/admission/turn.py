@@ -81,12 +81,12 @@ class Turn:
                 async for event in events:
                     match event:
                         case Delta():
-                            used += 1  # model servers send a token at a time
+                            used += event.pieces
                         case Done():
                             used = event.usage.total_tokens or used
                             # The model is free: before its caller hears so and asks again.
                             place.leave()
-                            await self._lease.settled(used)
+                            self._lease.settle(used)
                     yield event
         finally:
             self._end(used)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from tracemypods.ask.answers import Question
 from tracemypods.ask.cache.personal_data import has_personal_data
 from tracemypods.ask.models import upstream_name
-from tracemypods.contracts.tokens import TokenRecord
+from tracemypods.contracts.tokens import Plan, TokenRecord
 
-VERSION = 1
+VERSION = 2
 """Of the key and of what lies under it: another one is another cache."""
 
 
@@ -35,32 +35,30 @@ class CacheControl:
     @classmethod
     def parse(cls, header: str | None) -> CacheControl:
         """Read the header; directives that mean nothing here are ignored."""
-        directives = {part.strip().lower() for part in (header or "").split(",")}
+        if not header:
+            return NOTHING_SAID
+        directives = {part.strip().lower() for part in header.split(",")}
         no_store = "no-store" in directives
         return cls(no_cache=no_store or "no-cache" in directives, no_store=no_store)
 
 
-def cacheable(question: Question, policy: CachePolicy, control: CacheControl) -> bool:
+NOTHING_SAID = CacheControl()
+
+
+def cacheable(question: Question, policy: CachePolicy) -> bool:
     """Whether the answer to a question may be kept, and an answer that was kept be given."""
     temperature = question.options.get("temperature")
     return (
         policy.enabled
-        and not control.no_store
         and (temperature is None or temperature <= policy.max_temperature)
         and not any(has_personal_data(message.content) for message in question.messages)
     )
 
 
-def cache_key(question: Question, caller: TokenRecord, policy: CachePolicy) -> str:
-    """The key of a question's answer: over all that the answer depends on, within its scope.
-
-    The scope is the caller's own token. Where the operator shares answers it is everybody of the
-    same plan: a free token meets answers to free tokens only.
-    """
-    scope = f"plan:{caller.plan}" if policy.shared else f"token:{caller.id}"
+def question_digest(question: Question) -> str:
+    """A digest of all that the answer depends on but who asks, and the weights of the model."""
     parts = [
         VERSION,
-        scope,
         question.model,
         upstream_name(question.model, question.entry),
         question.entry.template,
@@ -69,6 +67,20 @@ def cache_key(question: Question, caller: TokenRecord, policy: CachePolicy) -> s
         [[message.role, normalised(message.content)] for message in question.messages],
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def scope(caller: TokenRecord, policy: CachePolicy) -> str:
+    """Whose answers a caller may be given: those to its own token.
+
+    Where the operator shares answers it is those to everybody of the same plan: a free token meets
+    answers to free tokens only.
+    """
+    return shared_scope(caller.plan) if policy.shared else f"token:{caller.id}"
+
+
+def shared_scope(plan: Plan) -> str:
+    """The answers to everybody of a plan."""
+    return f"plan:{plan}"
 
 
 def normalised(text: str) -> str:

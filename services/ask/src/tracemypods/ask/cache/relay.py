@@ -23,6 +23,7 @@ from redis.exceptions import RedisError
 
 from tracemypods.ask.answers import Delta, Done, Event
 from tracemypods.ask.completions import Interrupted, Usage
+from tracemypods.coalescing.client import CoalescingRedis
 from tracemypods.kit.errors import Problem
 from tracemypods.kit.tasks import end
 
@@ -56,20 +57,21 @@ class LeaderGone(Exception):
 
 
 class Relay:
-    """Leads and follows."""
+    """Leads and follows. `hot` is for what an answer waits for; `redis` may block."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, hot: CoalescingRedis) -> None:
         self._redis = redis
+        self._hot = hot
         self._hold = redis.register_script(_HOLD)
         self._desert = redis.register_script(_DESERT)
 
     async def lead_or_leader(self, key: str, name: str) -> str | None:
         """Take the lead under `name`; returns who leads now. None when Redis does not say."""
         try:
-            taken = await self._redis.set(_lead(key), name, nx=True, px=LEAD_MILLISECONDS)
-            if taken:
-                return name
-            return cast("str | None", await self._redis.get(_lead(key))) or name
+            leader = await self._hot.execute(
+                "SET", _lead(key), name, "NX", "GET", "PX", LEAD_MILLISECONDS
+            )
+            return name if leader is None else leader.decode()
         except RedisError as error:
             _log.warning("nobody can lead", extra={"reason": type(error).__name__})
             return None

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable
 from typing import cast
 
 from pydantic import BaseModel, ConfigDict
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from tracemypods.ask.answers import Done
 from tracemypods.ask.completions import Usage
+from tracemypods.coalescing.client import CoalescingRedis, Script
 
 _log = logging.getLogger("tracemypods.ask.cache")
 
 MEMORY_CHECK_SECONDS = 5.0
+_NUMBERS = re.compile(rb"^(maxmemory|used_memory):(\d+)", re.MULTILINE)
 DAY_SECONDS = 24 * 3600
 
 # Counting and storing are one step, so that a token's share holds whatever runs in parallel.
 # KEYS: the answer, the token's counter. ARGV: answer, seconds, the most answers, a day in seconds.
-_PUT = """
+_PUT = Script("""
 local stored = redis.call('INCR', KEYS[2])
 if stored == 1 then redis.call('EXPIRE', KEYS[2], ARGV[4]) end
 if stored > tonumber(ARGV[3]) then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 return 1
-"""
+""")
 
 
 class StoredAnswer(BaseModel):
@@ -60,7 +62,7 @@ class AnswerStore:
 
     def __init__(
         self,
-        redis: Redis,
+        redis: CoalescingRedis,
         *,
         seconds: int,
         per_token: int,
@@ -72,7 +74,6 @@ class AnswerStore:
         self._per_token = per_token
         self._memory_share = memory_share
         self._now = now
-        self._put = redis.register_script(_PUT)
         self._full = False
         self._checked_at = float("-inf")
 
@@ -80,26 +81,27 @@ class AnswerStore:
         """The time, in seconds since 1970."""
         return self._now()
 
-    async def get(self, key: str) -> StoredAnswer | None:
-        """The answer under a key, if there is one that is not too old."""
-        try:
-            stored = await self._redis.get(_name(key))
-            answer = StoredAnswer.model_validate_json(stored) if stored else None
-        except (RedisError, ValueError) as error:
-            _log.warning("answer can't be read", extra={"reason": type(error).__name__})
-            return None
-        # Redis lets go of it too, but an entry is never served on Redis' word alone.
-        too_old = answer is not None and self._now() >= answer.stored_at + self._seconds
-        return None if too_old else answer
+    def oldest(self) -> int:
+        """The Unix time in milliseconds since when an answer must have been kept to be given."""
+        return int((self._now() - self._seconds) * 1000)
+
+    def read(self, kept: bytes) -> StoredAnswer:
+        """An answer as it lies in Redis. Raises ValueError for what `put` has not written."""
+        _, _, text = kept.partition(b" ")
+        return StoredAnswer.model_validate_json(text)
 
     async def put(self, key: str, token_id: str, answer: StoredAnswer) -> None:
         """Keep an answer, if it is complete and there is room for it."""
         if answer.finish_reason != "stop" or not answer.text.strip() or await self._is_full():
             return
+        # ENTER looks at the time before the text: Redis lets go of what is old, but an answer is
+        # never given on Redis' word alone.
+        text = f"{int(answer.stored_at * 1000)} {answer.model_dump_json()}"
         try:
-            await self._put(
-                keys=[_name(key), f"ask:answers:{token_id}"],
-                args=[answer.model_dump_json(), self._seconds, self._per_token, DAY_SECONDS],
+            await self._redis.script(
+                _PUT,
+                [f"ask:answer:{key}", f"ask:answers:{token_id}"],
+                [text, self._seconds, self._per_token, DAY_SECONDS],
             )
         except RedisError as error:
             _log.warning("answer can't be kept", extra={"reason": type(error).__name__})
@@ -109,15 +111,12 @@ class AnswerStore:
         if time.monotonic() - self._checked_at < MEMORY_CHECK_SECONDS:
             return self._full
         try:
-            memory = cast("dict[str, int]", await self._redis.info("memory"))
+            said = cast("bytes", await self._redis.execute("INFO", "memory"))
+            memory = {name: int(value) for name, value in _NUMBERS.findall(said)}
         except RedisError as error:
             _log.warning("memory can't be read", extra={"reason": type(error).__name__})
             return True
         self._checked_at = time.monotonic()
-        limit = memory.get("maxmemory", 0)
-        self._full = bool(limit) and memory["used_memory"] > limit * self._memory_share
+        limit = memory.get(b"maxmemory", 0)
+        self._full = bool(limit) and memory[b"used_memory"] > limit * self._memory_share
         return self._full
-
-
-def _name(key: str) -> str:
-    return f"ask:answer:{key}"

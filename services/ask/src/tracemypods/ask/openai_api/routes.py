@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
-from starlette.responses import JSONResponse
+from fastapi import APIRouter, Header
+from starlette.responses import Response
 
-from tracemypods.ask.answers import Delta, Done, Event, Question
-from tracemypods.ask.asking import begin, stream, whole
+from tracemypods.ask.answers import Delta, Done, Question
+from tracemypods.ask.asking import Reply
 from tracemypods.ask.completions import Usage
 from tracemypods.ask.conversation import check
-from tracemypods.ask.openai_api.errors import error_object
+from tracemypods.ask.openai_api.errors import error_response
 from tracemypods.ask.openai_api.wire import ChatRequest, refused
-from tracemypods.ask.state import CacheControlDep, CallerDep, NetworkDep, State, StateDep
+from tracemypods.ask.state import CallerDep, State, StateDep
 from tracemypods.ask.streams import compact_json, frame
-from tracemypods.contracts.tokens import TokenRecord
+from tracemypods.contracts.tokens import Plan
 from tracemypods.kit.context import request_id
 from tracemypods.kit.errors import Problem
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
+PATH = "/v1/chat/completions"
+
 DROPPED_MESSAGES = "X-Dropped-Messages"
 """Response header: how many of the oldest messages did not fit the model's context."""
 
 
-class OpenAIFormat:
+class OpenAIObjects:
     """Builds OpenAI's objects for one answer."""
 
     def __init__(self, model: str, *, include_usage: bool) -> None:
@@ -80,87 +82,86 @@ def _usage(usage: Usage) -> dict[str, int]:
     }
 
 
-def to_question(request: ChatRequest, state: State, caller: TokenRecord) -> Question:
-    """Check a request against the model that it names.
+class OpenAIWire:
+    """OpenAI's format."""
 
-    Raises ModelNotFound, ModelLocked, InvalidRequest or TooLarge.
-    """
-    request.refuse_unsupported()
-    model, entry = state.models.entry(request.model, caller.plan)
-    messages = request.conversation()
-    check(messages, "messages")
-    limit = entry.limits.max_answer_tokens
-    for field in ("max_completion_tokens", "max_tokens"):
-        if (getattr(request, field) or 0) > limit:
-            raise refused(field, f"{field}: this model's answers have at most {limit} tokens.")
-    answer_tokens = request.max_completion_tokens or request.max_tokens
-    return Question(
-        model,
-        entry,
-        messages,
-        answer_tokens or entry.limits.default_answer_tokens,
-        request.sampling_options(),
-    )
+    request = ChatRequest
+
+    def question(self, request: ChatRequest, state: State, plan: Plan) -> Question:
+        """Check a request against the model that it names.
+
+        Raises ModelNotFound, ModelLocked, InvalidRequest or TooLarge.
+        """
+        request.refuse_unsupported()
+        model, entry = state.models.entry(request.model, plan)
+        messages = request.conversation()
+        check(messages, "messages")
+        limit = entry.limits.max_answer_tokens
+        for field in ("max_completion_tokens", "max_tokens"):
+            if (getattr(request, field) or 0) > limit:
+                raise refused(field, f"{field}: this model's answers have at most {limit} tokens.")
+        answer_tokens = request.max_completion_tokens or request.max_tokens
+        return Question(
+            model,
+            entry,
+            messages,
+            answer_tokens or entry.limits.default_answer_tokens,
+            request.sampling_options(),
+        )
+
+    def streams(self, request: ChatRequest) -> bool:
+        """Whether the answer is to be streamed."""
+        return bool(request.stream)
+
+    def headers(self, reply: Reply) -> Mapping[str, str]:
+        """The headers of a response, streamed or not."""
+        if not reply.dropped_messages:
+            return reply.headers
+        return {**reply.headers, DROPPED_MESSAGES: str(reply.dropped_messages)}
+
+    def whole(self, reply: Reply, text: str, done: Done) -> dict[str, Any]:
+        """A whole answer as a JSON object."""
+        return OpenAIObjects(reply.model, include_usage=True).whole(text, done)
+
+    async def frames(self, reply: Reply, request: ChatRequest) -> AsyncGenerator[bytes]:
+        """The chunks of an answer; a Problem ends them, without the closing [DONE]."""
+        include_usage = request.stream_options is not None and request.stream_options.include_usage
+        objects = OpenAIObjects(reply.model, include_usage=include_usage)
+        yield objects.chunk({"role": "assistant", "content": ""})
+        try:
+            async with aclosing(reply.events) as events:
+                async for event in events:
+                    match event:
+                        case Delta():
+                            yield objects.chunk({"content": event.text})
+                        case Done():
+                            yield objects.chunk({}, event.finish_reason)
+                            if include_usage:
+                                yield objects.usage_chunk(event.usage)
+        except Problem as problem:
+            yield self.last_frame(problem)
+        else:
+            yield frame(b"[DONE]")
+
+    def last_frame(self, problem: Problem) -> bytes:
+        """A problem as the last event of a stream."""
+        return frame(error_response(problem).body)
+
+    def error(self, problem: Problem) -> Response:
+        """A problem as the whole response."""
+        return error_response(problem)
 
 
-@router.post("/chat/completions", response_model=None)
+@router.post("/chat/completions")
 async def chat_completions(
-    request: Request,
     body: ChatRequest,
-    state: StateDep,
-    caller: CallerDep,
-    network: NetworkDep,
-    control: CacheControlDep,
-) -> Response:
+    authorization: Annotated[str | None, Header()] = None,
+    cache_control: Annotated[str | None, Header()] = None,
+) -> dict[str, Any]:
     """Answer a conversation, whole or as a stream of chunks."""
-    reply = await begin(state, to_question(body, state, caller), caller, network, control)
-    include_usage = body.stream_options is not None and body.stream_options.include_usage
-    wire = OpenAIFormat(reply.model, include_usage=include_usage)
-    headers = {**reply.headers}
-    if reply.dropped_messages:
-        headers[DROPPED_MESSAGES] = str(reply.dropped_messages)
-    if body.stream:
-        frames = chunk_frames(wire, reply.events, include_usage=include_usage)
-        return stream(state, caller, reply, frames, error_frame, headers)
-    answer = await whole(request, state, caller, reply, whole_answer(wire, reply.events))
-    return JSONResponse(answer, headers=headers)
-
-
-async def whole_answer(wire: OpenAIFormat, events: AsyncGenerator[Event]) -> dict[str, Any]:
-    """Collect an answer. Raises the Problem that it ends with."""
-    text: list[str] = []
-    async with aclosing(events):
-        async for event in events:
-            if isinstance(event, Done):
-                return wire.whole("".join(text), event)
-            text.append(event.text)
-    raise AssertionError("an answer ends with Done or raises")
-
-
-async def chunk_frames(
-    wire: OpenAIFormat, events: AsyncGenerator[Event], *, include_usage: bool
-) -> AsyncGenerator[bytes]:
-    """The chunks of an answer; a Problem ends them, without the closing [DONE]."""
-    yield wire.chunk({"role": "assistant", "content": ""})
-    try:
-        async with aclosing(events):
-            async for event in events:
-                match event:
-                    case Delta():
-                        yield wire.chunk({"content": event.text})
-                    case Done():
-                        yield wire.chunk({}, event.finish_reason)
-                        if include_usage:
-                            yield wire.usage_chunk(event.usage)
-    except Problem as problem:
-        yield error_frame(problem)
-    else:
-        yield frame("[DONE]")
-
-
-def error_frame(problem: Problem) -> bytes:
-    """A problem as the last event of a stream."""
-    return frame(compact_json(error_object(problem)))
+    # This describes the route in the OpenAPI document; requests go to PlainRoute, before FastAPI.
+    del body, authorization, cache_control
+    raise AssertionError("PlainRoute takes all requests of this route")
 
 
 @router.get("/models")

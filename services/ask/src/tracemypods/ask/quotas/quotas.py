@@ -1,35 +1,38 @@
-"""Lets requests in while their caller's quota lasts, and settles what each has used.
+"""What callers may use, and the leases of their open requests.
 
-A request takes a lease: it counts as open and its tokens are reserved. Once it has ended, however
-it did, the lease is settled with what was really used. A replica renews the leases of its open
-requests; those of one that was killed run out after LEASE_SECONDS, no longer count as open, and
-what they had reserved counts as used, since the model may well have worked for it.
+A request that enters takes a lease: it counts as open and its tokens are reserved. Once it has
+ended, however it did, the lease is settled with what was really used. A replica renews the leases
+of its open requests; those of one that was killed run out after LEASE_SECONDS, no longer count as
+open, and what they had reserved counts as used, since the model may well have worked for it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
-from collections.abc import Callable, Mapping
+import random
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from tracemypods.ask.quotas.blocks import Blocked, block_key
-from tracemypods.ask.quotas.limits import AllLimits
-from tracemypods.ask.quotas.scripts import ENTER, RENEW, SETTLE
-from tracemypods.contracts.tokens import TokenRecord
+from tracemypods.ask.quotas.blocks import BlockedCaller
+from tracemypods.ask.quotas.limits import AllLimits, Limits
+from tracemypods.ask.quotas.scripts import RENEW, SETTLE
+from tracemypods.coalescing.client import CoalescingRedis
+from tracemypods.contracts.rate_limits import rate_limit_headers
+from tracemypods.contracts.tokens import Plan
 from tracemypods.kit.errors import TooManyRequests
-from tracemypods.kit.redis import store_failures
 
 _log = logging.getLogger("tracemypods.ask.quotas")
 
 LEASE_SECONDS = 60
 RENEWAL_SECONDS = 15
 
-SETTLE_WAIT_SECONDS = 0.25
-"""How long an answer's end waits for its lease to be settled; Redis may take longer by itself."""
+OWN = ""
+"""Stands for the scope of the token itself, which is named by an id that ENTER finds out."""
+
+NETWORKS_KEPT = 4096
 
 
 class RateLimited(TooManyRequests):
@@ -43,77 +46,62 @@ class QuotaExceeded(TooManyRequests):
 
 
 class Lease:
-    """What one request has reserved. `headers` are the RateLimit fields of its response."""
+    """What one request has reserved, in the scopes whose names these are."""
 
-    def __init__(
-        self,
-        settle: Callable[[Lease, int], asyncio.Task[None]],
-        scopes: list[str],
-        tokens: int,
-    ) -> None:
-        self.id = uuid.uuid4().hex
-        self.scopes = scopes
+    def __init__(self, settle: Callable[[Lease, int], asyncio.Task[None]], tokens: int) -> None:
+        self.id = f"{random.getrandbits(128):032x}"
+        self.scopes: list[str] = []
         self.tokens = tokens
         self.day = -1
-        self.headers: Mapping[str, str] = {}
         self._settle = settle
         self._settling: asyncio.Task[None] | None = None
 
     def settle(self, used: int) -> None:
-        """Say how many tokens were really used. Only the first call counts; returns at once."""
+        """Say how many tokens were really used. Only the first call counts; returns at once.
+
+        Commands leave in order, so whoever asks again after the answer's end finds it settled.
+        """
         if self._settling is None:
             self._settling = self._settle(self, used)
 
-    async def settled(self, used: int) -> None:
-        """Settle, and wait a moment for it, so that the caller's next request finds it done."""
-        self.settle(used)
-        if self._settling is not None:
-            await asyncio.wait({self._settling}, timeout=SETTLE_WAIT_SECONDS)
-
 
 class Quotas:
-    """The counters in Redis. `hashed` gives names of networks that tell nobody where callers live.
+    """Limits, and the leases of this replica. `hashed` names networks so that nobody learns them.
 
     Run `keep_renewing` beside it.
     """
 
-    def __init__(self, redis: Redis, limits: AllLimits, hashed: Callable[[str], str]) -> None:
+    def __init__(
+        self, redis: CoalescingRedis, limits: AllLimits, hashed: Callable[[str], str]
+    ) -> None:
         self._redis = redis
         self._limits = limits
-        self._hashed = hashed
-        self._enter = redis.register_script(ENTER)
-        self._settle_script = redis.register_script(SETTLE)
-        self._renew = redis.register_script(RENEW)
+        self._network_scope = lru_cache(NETWORKS_KEPT)(
+            lambda network: f"ask:quota:network:{hashed(network)}"
+        )
         self._open: dict[str, Lease] = {}
         self._settling: set[asyncio.Task[None]] = set()
 
-    async def enter(self, caller: TokenRecord, network: str, tokens: int) -> Lease:
-        """Count a request and reserve its tokens, in one round trip.
+    def scopes(self, plan: Plan, network: str) -> list[tuple[str, Limits]]:
+        """Where a request counts, with the limits there; OWN stands for the token's own scope.
 
-        Raises Blocked, RateLimited, QuotaExceeded, or Unavailable `token_store_unavailable`.
+        What many free tokens of one network ask counts together. A premium token was paid for.
         """
-        of_plan = self._limits.free if caller.plan == "free" else self._limits.premium
-        scopes = {f"ask:quota:token:{caller.id}": of_plan}
-        if caller.plan == "free":
-            scopes[f"ask:quota:network:{self._hashed(network)}"] = self._limits.network
-        lease = Lease(self._settle, list(scopes), tokens)
-        keys = [block_key("token", caller.id), block_key("network", network)]
-        arguments = [lease.id, tokens, LEASE_SECONDS * 1000]
-        for scope, limits in scopes.items():
-            keys += [f"{scope}:minute", f"{scope}:day", f"{scope}:open"]
-            arguments += [limits.requests_per_minute, limits.tokens_per_day, limits.concurrent]
-        try:
-            with store_failures("token_store_unavailable", "The token store"):
-                verdict, limit, remaining, reset, day = await self._enter(keys=keys, args=arguments)
-        except BaseException:
-            # Redis may have counted it all the same: its caller left, or its answer was lost.
-            lease.settle(0)
-            raise
-        if verdict != "ok":
-            raise _refusal(verdict, limit, remaining, reset)
-        lease.day, lease.headers = day, _headers(limit, remaining, reset)
+        if plan == "premium":
+            return [(OWN, self._limits.premium)]
+        return [(OWN, self._limits.free), (self._network_scope(network), self._limits.network)]
+
+    def new_lease(self, tokens: int) -> Lease:
+        """A lease for so many tokens. Once it was taken, pass it to `hold`."""
+        return Lease(self._settle, tokens)
+
+    def hold(
+        self, lease: Lease, token_id: str, scopes: Sequence[tuple[str, Limits]], day: int
+    ) -> None:
+        """Renew a lease that was taken, until it is settled. `day` is -1 where it is not known."""
+        lease.scopes = [name or f"ask:quota:token:{token_id}" for name, _ in scopes]
+        lease.day = day
         self._open[lease.id] = lease
-        return lease
 
     def _settle(self, lease: Lease, used: int) -> asyncio.Task[None]:
         """In a task of its own, since whoever asks for it may just be being cancelled."""
@@ -126,7 +114,7 @@ class Quotas:
     async def _settle_now(self, lease: Lease, used: int) -> None:
         keys = [key for scope in lease.scopes for key in (f"{scope}:day", f"{scope}:open")]
         try:
-            await self._settle_script(keys=keys, args=[lease.id, used - lease.tokens, lease.day])
+            await self._redis.script(SETTLE, keys, [lease.id, used - lease.tokens, lease.day])
         except RedisError as error:
             _log.warning("quota can't be settled", extra={"reason": type(error).__name__})
 
@@ -138,9 +126,9 @@ class Quotas:
             if not leases:
                 continue
             keys = [f"{scope}:open" for scope, _ in leases]
-            arguments = [LEASE_SECONDS * 1000, *[identifier for _, identifier in leases]]
+            identifiers = [identifier for _, identifier in leases]
             try:
-                await self._renew(keys=keys, args=arguments)
+                await self._redis.script(RENEW, keys, [LEASE_SECONDS * 1000, *identifiers])
             except RedisError as error:
                 _log.warning("leases can't be renewed", extra={"reason": type(error).__name__})
 
@@ -150,21 +138,13 @@ class Quotas:
             await asyncio.wait(set(self._settling))
 
 
-def _headers(limit: int, remaining: int, reset: int) -> dict[str, str]:
-    """The RateLimit fields of the IETF draft, in the form that most clients know (draft 6)."""
-    return {
-        "RateLimit-Limit": str(limit),
-        "RateLimit-Remaining": str(remaining),
-        "RateLimit-Reset": str(reset),
-    }
-
-
-def _refusal(
+def refusal(
     verdict: str, limit: int, remaining: int, reset: int
-) -> Blocked | RateLimited | QuotaExceeded:
+) -> BlockedCaller | RateLimited | QuotaExceeded:
+    """The error for a verdict of ENTER."""
     if verdict == "blocked":
-        return Blocked()
-    headers = _headers(limit, remaining, reset)
+        return BlockedCaller()
+    headers = rate_limit_headers(limit, remaining, reset)
     if verdict == "tokens":
         return QuotaExceeded(
             f"This question may take more tokens than the {remaining} that are left of the "

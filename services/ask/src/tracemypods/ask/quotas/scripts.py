@@ -9,60 +9,108 @@ A scope is a token or a client network. Each has three keys, which expire by the
 
 from __future__ import annotations
 
-# All limits are checked before anything is counted. KEYS: the block of the token, the block of the
-# network, then per scope minute, day and open. ARGV: the lease, tokens to reserve, milliseconds
-# that the lease lasts, then per scope the limits of requests, tokens and leases.
-# Returns: verdict, limit, remaining, seconds until that starts anew, number of the day. A verdict
-# of `ok` speaks of the requests in a minute, of the scope that has the fewest left.
-ENTER = """
-if redis.call('EXISTS', KEYS[1], KEYS[2]) > 0 then return {'blocked', 0, 0, 0, 0} end
+from tracemypods.coalescing.client import Script
+
+# One round trip for all that a question needs before it is answered. The names of the keys depend
+# on the token's id, which stands in its record, so the script makes them (a single Redis allows
+# that; a cluster would not).
+#
+# KEYS: the token's `lookup_keys`. ARGV: the token's id where its record is not in Redis, else
+# nothing; the lease; tokens to reserve; milliseconds that the lease lasts; the network; the digest
+# of the question, or nothing where no kept answer is wanted; whose answers count (nothing: the
+# token's own); the millisecond since when an answer must have been kept; then per scope its name
+# (nothing: the token's own) and its limits of requests, tokens and leases.
+#
+# A kept answer counts as a request only. Otherwise all limits are checked before anything is
+# counted. Returns: verdict, limit, remaining, seconds until that starts anew, number of the day,
+# the record's place among the keys (0 where its id was given), the record, the kept answer. A
+# verdict of `ok` or `kept` speaks of the requests in a minute, of the scope that has the fewest
+# left. `token` comes with what lies under KEYS, where that says no more than that.
+ENTER = Script("""
+local hashes = #KEYS / 2
+local stored = redis.call('MGET', unpack(KEYS))
+local id, place, record = ARGV[1], 0, false
+for index = hashes + 1, 2 * hashes do
+  if stored[index] then return {'token', stored} end
+end
+if id == '' then
+  for index = 1, hashes do
+    if stored[index] then
+      place, record = index, stored[index]
+      break
+    end
+  end
+  local read, fields = pcall(cjson.decode, record or '-')
+  if not read or type(fields) ~= 'table' or type(fields.id) ~= 'string' then
+    return {'token', stored}
+  end
+  id = fields.id
+end
+if redis.call('EXISTS', 'ask:blocked:token:' .. id, 'ask:blocked:network:' .. ARGV[5]) > 0 then
+  return {'blocked', 0, 0, 0, 0}
+end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local day = math.floor(time[1] / 86400)
 local midnight = (day + 1) * 86400
-local tokens = tonumber(ARGV[2])
-local scopes = (#KEYS - 2) / 3
-local limit, remaining, reset, again
-for scope = 1, scopes do
-  local minute, spent, open = KEYS[3 * scope], KEYS[3 * scope + 1], KEYS[3 * scope + 2]
-  local requests = tonumber(ARGV[3 * scope + 1])
-  local most_tokens = tonumber(ARGV[3 * scope + 2])
-  local most_open = tonumber(ARGV[3 * scope + 3])
-  redis.call('ZREMRANGEBYSCORE', open, '-inf', now)
-  -- A client library may send a command again when its connection broke: count it once.
-  again = again or redis.call('ZSCORE', open, ARGV[1])
-  local counted = tonumber(redis.call('GET', minute) or '0')
-  local left = math.max(0, redis.call('PTTL', minute))
-  local seconds = counted == 0 and 60 or math.max(1, math.ceil(left / 1000))
-  if not again then
-    if counted >= requests then return {'requests', requests, 0, seconds, day} end
-    local used = tonumber(redis.call('GET', spent) or '0')
-    if used + tokens > most_tokens then
+local scopes = {}
+local limit, remaining, reset
+for index = 9, #ARGV, 4 do
+  local name = ARGV[index] ~= '' and ARGV[index] or 'ask:quota:token:' .. id
+  local requests = tonumber(ARGV[index + 1])
+  local counted = tonumber(redis.call('GET', name .. ':minute') or '0')
+  local seconds = 60
+  if counted > 0 then
+    local left = math.max(0, redis.call('PTTL', name .. ':minute'))
+    seconds = math.max(1, math.ceil(left / 1000))
+  end
+  if counted >= requests then return {'requests', requests, 0, seconds, day} end
+  if limit == nil or requests - counted - 1 < remaining then
+    limit, remaining, reset = requests, requests - counted - 1, seconds
+  end
+  scopes[#scopes + 1] = {name, tonumber(ARGV[index + 2]), tonumber(ARGV[index + 3])}
+end
+local answer = false
+if ARGV[6] ~= '' then
+  local whose = ARGV[7] ~= '' and ARGV[7] or 'token:' .. id
+  answer = redis.call('GET', 'ask:answer:' .. whose .. ':' .. ARGV[6])
+  if answer and tonumber(string.match(answer, '^%d+') or '0') <= tonumber(ARGV[8]) then
+    answer = false
+  end
+end
+if not answer then
+  for _, scope in ipairs(scopes) do
+    local name, most_tokens, most_open = scope[1], scope[2], scope[3]
+    local used = tonumber(redis.call('GET', name .. ':day') or '0')
+    if used + tonumber(ARGV[3]) > most_tokens then
       return {'tokens', most_tokens, math.max(0, most_tokens - used), midnight - time[1], day}
     end
-    if redis.call('ZCARD', open) >= most_open then return {'concurrent', most_open, 0, 1, day} end
-    counted = counted + 1
-  end
-  if limit == nil or requests - counted < remaining then
-    limit, remaining, reset = requests, requests - counted, seconds
+    redis.call('ZREMRANGEBYSCORE', name .. ':open', '-inf', now)
+    if redis.call('ZCARD', name .. ':open') >= most_open then
+      return {'concurrent', most_open, 0, 1, day}
+    end
   end
 end
-for scope = 1, again and 0 or scopes do
-  local minute, spent, open = KEYS[3 * scope], KEYS[3 * scope + 1], KEYS[3 * scope + 2]
-  if redis.call('INCR', minute) == 1 then redis.call('PEXPIRE', minute, 60000) end
-  redis.call('INCRBY', spent, ARGV[2])
-  redis.call('EXPIREAT', spent, midnight)
-  redis.call('ZADD', open, now + ARGV[3], ARGV[1])
-  redis.call('PEXPIRE', open, ARGV[3])
+for _, scope in ipairs(scopes) do
+  local name = scope[1]
+  if redis.call('INCR', name .. ':minute') == 1 then
+    redis.call('PEXPIRE', name .. ':minute', 60000)
+  end
+  if not answer then
+    redis.call('INCRBY', name .. ':day', ARGV[3])
+    redis.call('EXPIREAT', name .. ':day', midnight)
+    redis.call('ZADD', name .. ':open', now + ARGV[4], ARGV[2])
+    redis.call('PEXPIRE', name .. ':open', ARGV[4])
+  end
 end
-return {'ok', limit, remaining, reset, day}
-"""
+return {answer and 'kept' or 'ok', limit, remaining, reset, day, place, record, answer}
+""")
 
 # Only a lease that is still there is settled, so that it is settled once; one that ran out keeps
 # counting what it reserved. What was reserved yesterday does not change today's count.
 # KEYS: per scope day and open. ARGV: the lease, tokens to add (less than 0 as a rule), its day (-1
 # where that is not known, because the answer to ENTER was lost).
-SETTLE = """
+SETTLE = Script("""
 local today = math.floor(redis.call('TIME')[1] / 86400)
 local same_day = ARGV[3] == '-1' or tonumber(ARGV[3]) == today
 for index = 1, #KEYS, 2 do
@@ -72,10 +120,10 @@ for index = 1, #KEYS, 2 do
   end
 end
 return 1
-"""
+""")
 
 # KEYS: sets of leases. ARGV: milliseconds that a lease lasts, then one lease for each key.
-RENEW = """
+RENEW = Script("""
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 for index = 1, #KEYS do
@@ -83,4 +131,4 @@ for index = 1, #KEYS do
   redis.call('PEXPIRE', KEYS[index], ARGV[1])
 end
 return 1
-"""
+""")
