@@ -1,0 +1,1 @@
+"""Talks to Razorpay, and hands its facts to order."""
