@@ -1,0 +1,1 @@
+"""Sells plans: e-mail codes, orders, premium tokens."""

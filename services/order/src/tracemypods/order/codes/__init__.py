@@ -1,0 +1,1 @@
+"""E-mail codes: proof that somebody reads the mail of an address."""
