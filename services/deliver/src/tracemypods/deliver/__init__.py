@@ -1,0 +1,1 @@
+"""Numbers, renders, keeps and mails invoices."""

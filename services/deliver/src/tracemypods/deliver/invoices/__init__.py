@@ -1,0 +1,1 @@
+"""What is invoiced: documents, their numbers and where they are kept."""

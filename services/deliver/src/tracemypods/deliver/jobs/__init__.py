@@ -1,0 +1,1 @@
+"""Jobs: what has to be delivered, and how far it is."""
