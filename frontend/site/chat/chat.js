@@ -1,6 +1,7 @@
 import { announce, announceAnswer } from "./announce.js";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
+import { sayWrong } from "./feedback.js";
 import { Following } from "./follow.js";
 import { ModelPicker } from "./models.js";
 import { Problem } from "./problems.js";
@@ -59,6 +60,7 @@ function show(turn) {
     chooseModel: () => settings.reveal(() => models.focus()),
     takeToken: (label, onTaken) => takeTokenButton(token, label, onTaken),
     labelOf: (name) => models.labelOf(name),
+    sayWrong: (turn) => sayWrong(token.value, turn.cache.entry),
     grown: () => following.grown(),
   });
   views.set(turn, view);

@@ -12,7 +12,8 @@ const MOST_CHARACTERS = 300_000;
  * @property {string} [model] the name that answered
  * @property {"stop"|"length"} [finish_reason]
  * @property {{prompt_tokens: number, completion_tokens: number}} [usage]
- * @property {{state: string, age?: number}} [cache] where the answer came from; age in seconds
+ * @property {{state: string, age?: number, question?: string, shared?: boolean, entry?: string}} [cache] where the
+ *   answer came from; age in seconds, and the question that it was given to
  * @property {string} [request_id]
  * @property {number} [dropped_messages] how many of the oldest were left out
  * @property {number} [first_ms] from asking to the first text

@@ -5,7 +5,7 @@ import { counted } from "./format.js";
  * `network`, `silent`, `cut_off` and `unexpected_answer` are this page's own.
  */
 
-/** @typedef {"token"|"retry"|"models"|"edit"|"none"} Remedy what the person is offered to do */
+/** @typedef {"token"|"retry"|"models"|"premium"|"edit"|"none"} Remedy what the person is offered to do */
 
 /**
  * @typedef {object} ProblemData
@@ -80,8 +80,8 @@ const KNOWN = {
   ],
   model_locked: [
     "Your token does not cover this model",
-    "It needs a premium token, which this site's operator issues. Choose another model, or enter such a token, and ask again.",
-    "models",
+    "It needs a premium token. Buy one or enter the one that you have, or choose another model, and ask again.",
+    "premium",
   ],
   model_busy: [
     "The model is busy",

@@ -3,7 +3,7 @@ import { element } from "/design/element.js";
 import { icon } from "/design/icons.js";
 import { GrowingAnswer, showAnswer } from "./answer.js";
 import { age, counted, number, seconds } from "./format.js";
-import { explain } from "./problems.js";
+import { Problem, explain } from "./problems.js";
 
 /**
  * @typedef {object} TurnActions what a turn's buttons do
@@ -13,6 +13,7 @@ import { explain } from "./problems.js";
  * @property {() => void} chooseModel
  * @property {(label: string, onTaken: () => void) => HTMLElement} takeToken a button for it
  * @property {(name: string|undefined) => string} labelOf a model's label
+ * @property {(turn: Turn) => Promise<void>} sayWrong its cached answer answers something else
  * @property {() => void} grown the page got longer
  */
 
@@ -122,6 +123,9 @@ export class TurnView {
     if (turn.state === "stopped") this.#notes.append(stoppedNote(turn));
     if (turn.problem) this.#notes.append(this.#problemNotice(turn.problem));
     if (turn.finish_reason === "length") this.#notes.append(this.#cutNotice());
+    if (turn.cache?.state === "semantic") {
+      this.#notes.append(this.#sameQuestionNotice(turn.cache));
+    }
     this.#foot.replaceChildren(...this.#footContent());
     this.#actions.grown();
   }
@@ -132,6 +136,39 @@ export class TurnView {
       { class: "notice cut" },
       "The answer was cut at the model's limit.",
       button("Continue", () => this.#actions.goOn()),
+    );
+  }
+
+  /** The answer was given to another question that asks the same: which, and what to do if not. */
+  #sameQuestionNotice(cache) {
+    const said = element("p", { role: "status" });
+    const wrong = button("Wrong answer", async () => {
+      wrong.disabled = true;
+      try {
+        await this.#actions.sayWrong(this.#turn);
+        said.textContent = `Thank you. ${
+          cache.shared ? "The operator will see it, and you won't get it again" : "It is deleted"
+        }; ask fresh for one of the model's own.`;
+        wrong.remove();
+      } catch (error) {
+        if (!(error instanceof Problem)) throw error;
+        said.textContent = `That could not be said: ${explain(error.data).text}`;
+        wrong.disabled = false;
+      }
+    });
+    return element(
+      "div",
+      { class: "notice same-question" },
+      element("p", {}, origin(cache)),
+      ...(cache.question ? [element("blockquote", {}, cache.question)] : []),
+      element("p", {}, cache.age >= 1 ? `It is ${age(cache.age)} old.` : "It was just made."),
+      element(
+        "div",
+        { class: "remedies" },
+        button("Ask fresh", () => this.#actions.again(this.#turn)),
+        wrong,
+      ),
+      said,
     );
   }
 
@@ -157,10 +194,12 @@ export class TurnView {
       case "token":
         return [this.#actions.takeToken("Get a free token and ask", again)];
       case "models":
+      case "premium":
         return [
           element(
             "div",
             { class: "remedies" },
+            remedy === "premium" && buyLink(),
             button("Choose a model", () => this.#actions.chooseModel()),
             retry,
           ),
@@ -205,6 +244,12 @@ function stoppedNote(turn) {
   return element("p", { class: "stopped" }, turn.answer ? how : `${how} before the first word`);
 }
 
+/** The conversation is kept in the tab: who comes back finds it as it was. */
+function buyLink() {
+  const look = "button button-quiet button-small";
+  return element("a", { class: look, href: "/pay.html" }, "Buy a premium token");
+}
+
 function button(label, onclick) {
   return element(
     "button",
@@ -245,6 +290,20 @@ function trace(turn) {
       ),
     ),
   );
+}
+
+/**
+ * What kind of answer it is. The question that follows is the person's own, or in words of an
+ * operator's; of a shared answer it may not be shown at all.
+ *
+ * @param {{shared?: boolean, question?: string}} cache
+ * @returns {string}
+ */
+function origin({ shared, question }) {
+  if (!shared) return "From the cache: the answer to";
+  return question
+    ? "From the answers that this service's operator has approved: the answer to"
+    : "From the answers that this service's operator has approved for questions like yours.";
 }
 
 /** @param {Turn} turn @returns {string} how old a cached answer is; empty for a fresh one */

@@ -1,4 +1,4 @@
-"""The frontend service's application: files, and the headers that keep the pages safe."""
+"""The frontend service's application: pages and what they load."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
+from tracemypods.contracts.seller import load_seller
+from tracemypods.frontend import headers
+from tracemypods.frontend.seller_pages import seller_routes
 from tracemypods.frontend.settings import Settings
 from tracemypods.kit.app import create_service
 from tracemypods.kit.errors import answer_problem
@@ -20,29 +23,6 @@ PACKAGES = {"/packages/markdown-it.js": "markdown-it/dist/browser/markdown-it.es
 """The files of npm packages that the pages load, by the path under which they load them."""
 
 JAVASCRIPT = "text/javascript"
-
-HEADERS = {
-    # Nothing is loaded from elsewhere, nothing inline runs, and no string becomes HTML or script.
-    "Content-Security-Policy": "; ".join(
-        [
-            "default-src 'none'",
-            "script-src 'self'",
-            "style-src 'self'",
-            "img-src 'self' data:",
-            "font-src 'self'",
-            "connect-src 'self'",
-            "form-action 'self'",
-            "base-uri 'none'",
-            "frame-ancestors 'none'",
-            "require-trusted-types-for 'script'",
-            "trusted-types 'none'",
-        ]
-    ),
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    # Browsers keep the files but ask each time whether they changed (by ETag).
-    "Cache-Control": "no-cache",
-}
 
 
 class Pages(StaticFiles):
@@ -53,7 +33,10 @@ class Pages(StaticFiles):
         # Whatever the method: a path that is none is 404, also to those who post to it.
         if self.lookup_path(path)[1] is None:
             raise HTTPException(404)
-        return await super().get_response(path, scope)
+        response = await super().get_response(path, scope)
+        # Also of a 304: browsers put its headers in the place of those that they have kept.
+        response.headers.update(headers.OF_PAGES.get(path, {}))
+        return response
 
 
 def package_routes(packages_dir: Path) -> APIRouter:
@@ -69,7 +52,8 @@ def package_routes(packages_dir: Path) -> APIRouter:
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Make the application."""
+    """Make the application. Raises SellerError where `seller.toml` has mistakes."""
+    seller = load_seller(settings.config_dir)
     not_found_page = settings.site_dir / "site" / "404.html"
     mounts: Mapping[str, ASGIApp] = {
         "/design": StaticFiles(directory=settings.site_dir / "design"),
@@ -85,9 +69,12 @@ def create_app(settings: Settings) -> FastAPI:
     app = create_service(
         "frontend",
         settings,
-        routers=[package_routes(settings.packages_dir)],
+        routers=[
+            package_routes(settings.packages_dir),
+            seller_routes(settings.site_dir / "seller", seller),
+        ],
         mounts=mounts,
-        headers=HEADERS,
+        headers=headers.SITE,
     )
     app.add_exception_handler(HTTPException, answer_error)
     return app

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import DirectoryPath, Field
 from pydantic_settings import SettingsConfigDict
 
@@ -13,8 +15,14 @@ class Settings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="TRACEMYPODS_FRONTEND_")
 
+    config_dir: Path = Field(
+        Path("config"),
+        validation_alias="TRACEMYPODS_CONFIG_DIR",
+        description="Folder of the operators' files, `seller.toml` among them",
+    )
     site_dir: DirectoryPath = Field(
-        description="Folder that holds the pages in `site` and what they share in `design`"
+        description="Folder that holds the pages in `site` and `seller`, and what they share in "
+        "`design`"
     )
     packages_dir: DirectoryPath = Field(
         description="Folder of the npm packages that the pages use (`node_modules`)"
