@@ -1,46 +1,61 @@
-"""An answer out of the exact cache, over `/v1/chat/completions`: ask against LiteLLM's proxy.
+"""An answer out of the exact cache, over `/v1/chat/completions`: ask against LiteLLM's proxy, and
+against Express doing what ask does.
 
-Both keep their answers in the same Valkey and are asked the same question. It reaches a model
-server once; while the load runs, no server of models may be asked at all.
+All keep the same answer in the same Valkey and are asked the same questions, each of which has
+reached the model server once before; while the load runs, it may not be asked at all. Several
+tokens ask, each of them questions of its own: ask and Express keep answers for each token. LiteLLM
+knows one key.
+
+Ask remembers what the bodies that it has read lately ask for, and the others do not, so it is asked
+a second time with more bodies than it remembers.
+
+One more of ours, in a fleet of its own with tokens of its own, also traces every request.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx2
 
 from loadtest.bench import load
-from loadtest.bench.load import Load
-from loadtest.bench.peers import litellm_proxy
+from loadtest.bench.load import Load, Target
+from loadtest.bench.otlp_sink import Sink
+from loadtest.bench.peers import install, litellm_proxy, start
 from loadtest.bench.upstream import TEXT, Upstream
 from tracemypods.local.fleet import Fleet
-from tracemypods.local.testing.model_stub import ModelStub
 
 OURS = "ask, `X-Cache: exact`"
+READ_ANEW = "ask, every body read anew"
+TRACED = "ask, every request traced"
+EXPRESS = "Express 5 with ioredis (enableAutoPipelining)"
 LITELLM = "LiteLLM proxy with Redis cache"
 MODEL = "smollm2:135m"
-QUESTION = {
-    "model": MODEL,
-    "messages": [{"role": "user", "content": "What is gravity?"}],
-    "temperature": 0,
-}
+PATH = "/v1/chat/completions"
+TOKENS = 5
+QUESTIONS_PER_TOKEN = 20
+BODIES_PER_QUESTION = 50
+"""So many make more bodies than ask remembers (plain_route.BODIES_KEPT)."""
 _KEPT_SECONDS = 20
 
 
 @dataclass(frozen=True)
-class Server:
-    """A server with an answer in its cache. `upstream_calls` counts what it asked for so far."""
+class Ours:
+    """An ask service and tokens that it knows."""
 
-    url: str
-    key: str
-    pid: int
-    upstream_calls: Callable[[], int]
+    fleet: Fleet
+    tokens: list[str]
+
+    @property
+    def url(self) -> str:
+        """Where it is asked."""
+        return f"{self.fleet.url('ask')}{PATH}"
 
 
 def measure(
@@ -48,80 +63,118 @@ def measure(
 ) -> dict[str, list[Load]]:
     """Load each server `rounds` times for so many seconds, interleaved, after a round to warm up.
 
-    Raises RuntimeError when a server answers anything but what its cache holds.
+    Raises RuntimeError when a server answers anything but what its cache holds, when Express'
+    answer differs from ours, or when requests were not traced.
     """
     with ExitStack() as stack:
-        stub = stack.enter_context(ModelStub())
-        stub.pieces = [TEXT]
-        upstream = stack.enter_context(Upstream())
-        fleet = stack.enter_context(
-            Fleet(
-                folder,
-                parts=["redis", "mongo", "token", "ask"],
-                environment={"TRACEMYPODS_MODELS_URL": stub.url},
-            )
+        upstream = Upstream(stack, MODEL)
+        sink = Sink(stack)
+        ours = _ours(stack, folder / "untraced", upstream, {})
+        traced = _ours(stack, folder / "traced", upstream, sink.environment)
+        express, express_pid = start.start(
+            stack,
+            ["node", str(install.express() / "cache_hit.js")],
+            ours.fleet,
+            {"UPSTREAM": upstream.url, "MODEL": MODEL},
         )
-        redis, ours = fleet.part("redis").pid, fleet.part("ask").pid
-        if redis is None or ours is None:
-            raise RuntimeError("the fleet does not run")
-        load.pin(redis, load.OTHER_CORE)
-        proxy = litellm_proxy.start(
-            stack, folder, fleet.url("redis"), fleet.secret("redis_password"), upstream.url, MODEL
+        load.wait_until_it_listens(express)
+        litellm = litellm_proxy.start(
+            stack,
+            folder,
+            upstream.url,
+            MODEL,
+            litellm_proxy.redis_cache(ours.fleet.url("redis"), ours.fleet.secret("redis_password")),
         )
-        token = httpx2.post(f"{fleet.url('token')}/api/token").json()["token"]
-        path = "/v1/chat/completions"
-        servers = {
-            OURS: Server(f"{fleet.url('ask')}{path}", token, ours, lambda: len(stub.requests)),
-            LITELLM: Server(
-                f"{proxy.url}{path}", litellm_proxy.KEY, proxy.pid, lambda: upstream.calls
+        ours_pid, traced_pid = (load.pid(one.fleet, "ask") for one in (ours, traced))
+        asked = {
+            OURS: (ours.url, ours_pid, _requests(ours.tokens)),
+            READ_ANEW: (ours.url, ours_pid, _requests(ours.tokens, BODIES_PER_QUESTION)),
+            TRACED: (traced.url, traced_pid, _requests(traced.tokens)),
+            EXPRESS: (f"{express}{PATH}", express_pid, _requests(ours.tokens)),
+            LITELLM: (
+                f"{litellm.url}{PATH}",
+                litellm.pid,
+                _requests([litellm_proxy.KEY] * TOKENS),
             ),
         }
-        files: dict[str, Path] = {}
-        for name, server in servers.items():
-            _fill(name, server)
-            load.pin(server.pid, load.SERVER_CORE)
-            files[name] = folder / f"question{len(files)}.json"
-            asked = {
-                "method": "POST",
-                "headers": {
-                    "authorization": f"Bearer {server.key}",
-                    "content-type": "application/json",
-                },
-                "body": json.dumps(QUESTION),
-            }
-            files[name].write_text(json.dumps([asked]))
-        loads: dict[str, list[Load]] = {name: [] for name in servers}
-        names = list(servers)
-        for number in range(rounds + 1):
-            turn = number % len(names)
-            for name in names[turn:] + names[:turn]:
-                server = servers[name]
-                calls = server.upstream_calls()
-                one = load.run(server.url, files[name], server.pid, seconds if number else 1)
-                if server.upstream_calls() != calls:
-                    raise RuntimeError(f"{name} has asked the model server under load")
-                if number:
-                    loads[name].append(one)
-            tell(f"  cache hit: round {number} of {rounds}")
+        targets: dict[str, Target] = {}
+        answers: dict[str, dict[str, Any]] = {}
+        for name, (url, pid, requests) in asked.items():
+            answers[name] = _fill(name, url, requests, upstream)
+            file = folder / f"requests{len(targets)}.json"
+            file.write_text(json.dumps(requests))
+            targets[name] = Target(url, pid, file)
+        if answers[EXPRESS] != answers[OURS]:
+            raise RuntimeError(f"{EXPRESS} says {answers[EXPRESS]}, and ours {answers[OURS]}")
+        calls = upstream.calls()
+        loads = load.measure("cache hit", targets, rounds, seconds, tell)
+        if upstream.calls() != calls:
+            raise RuntimeError("the model server was asked under load")
+        sink.require(load.answers(loads[TRACED]))
     return loads
 
 
-def _fill(name: str, server: Server) -> None:
-    """Ask until the answer comes without the model server. Raises RuntimeError."""
-    give_up = time.monotonic() + _KEPT_SECONDS
-    while time.monotonic() < give_up:
-        calls = server.upstream_calls()
-        answer = httpx2.post(
-            server.url,
-            json=QUESTION,
-            headers={"Authorization": f"Bearer {server.key}"},
-            timeout=_KEPT_SECONDS,
+def _ours(
+    stack: ExitStack, folder: Path, upstream: Upstream, environment: Mapping[str, str]
+) -> Ours:
+    fleet = stack.enter_context(
+        Fleet(
+            folder,
+            parts=["redis", "mongo", "token", "ask"],
+            environment={"TRACEMYPODS_MODELS_URL": upstream.url, **environment},
         )
-        if answer.status_code != 200:
-            raise RuntimeError(f"{name} answered {answer.status_code}: {answer.text}")
-        if answer.json()["choices"][0]["message"]["content"] != TEXT:
-            raise RuntimeError(f"{name} does not say what the model server says")
-        if server.upstream_calls() == calls:
-            return
-        time.sleep(0.5)  # LiteLLM writes its cache after it has answered
-    raise RuntimeError(f"{name} does not keep its answer")
+    )
+    load.pin(load.pid(fleet, "redis"), load.OTHER_CORE)
+    url = f"{fleet.url('token')}/api/token"
+    return Ours(fleet, [httpx2.post(url).json()["token"] for _ in range(TOKENS)])
+
+
+def _requests(keys: list[str], bodies: int = 1) -> list[dict[str, Any]]:
+    """Each key's questions, no two of them the same, in so many bodies each."""
+    return [
+        {
+            "method": "POST",
+            "headers": {"authorization": f"Bearer {key}", "content-type": "application/json"},
+            "body": json.dumps(_question(number * QUESTIONS_PER_TOKEN + one, body)),
+        }
+        for body in range(bodies)
+        for number, key in enumerate(keys)
+        for one in range(QUESTIONS_PER_TOKEN)
+    ]
+
+
+def _question(number: int, body: int) -> dict[str, Any]:
+    return {
+        "model": MODEL,
+        "messages": [
+            {"role": "system", "content": "You are a patient teacher. Answer in plain words."},
+            {"role": "user", "content": f"What is gravity? Name {number + 2} examples."},
+        ],
+        "temperature": 0,
+        "user": f"pupil-{body}",  # changes the body, and nothing of what is asked
+    }
+
+
+def _fill(
+    name: str, url: str, requests: list[dict[str, Any]], upstream: Upstream
+) -> dict[str, Any]:
+    """Ask all until none of the answers comes from the model server.
+
+    Returns the last answer, without what is new in each. Raises RuntimeError.
+    """
+    give_up = time.monotonic() + _KEPT_SECONDS
+    with httpx2.Client(timeout=_KEPT_SECONDS) as client:
+        while time.monotonic() < give_up:
+            calls = upstream.calls()
+            said: dict[str, Any] = {}
+            for one in requests:
+                answer = client.post(url, content=one["body"], headers=one["headers"])
+                if answer.status_code != 200:
+                    raise RuntimeError(f"{name} answered {answer.status_code}: {answer.text}")
+                said = answer.json()
+                if said["choices"][0]["message"]["content"] != TEXT:
+                    raise RuntimeError(f"{name} does not say what the model server says")
+            if upstream.calls() == calls:
+                return {key: said[key] for key in said if key not in ("id", "created")}
+            time.sleep(0.5)  # LiteLLM writes its cache after it has answered
+    raise RuntimeError(f"{name} does not keep its answers")

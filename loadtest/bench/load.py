@@ -11,18 +11,28 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
-import httpx2
 import psutil
 
 from loadtest.bench.peers import install
+from tracemypods.local.fleet import Fleet
 
 SERVER_CORE, OTHER_CORE = 0, 1
 CONNECTIONS = 64
 _START_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Target:
+    """A server that runs: the URL to load, its process, and a file as `run` takes it."""
+
+    url: str
+    pid: int
+    requests: Path
 
 
 @dataclass(frozen=True)
@@ -53,29 +63,39 @@ def pin(pid: int, core: int) -> None:
         os.sched_setaffinity(int(thread.name), {cores[core % len(cores)]})
 
 
+def pid(fleet: Fleet, part: str) -> int:
+    """The process of a part. Raises RuntimeError when it has none."""
+    found = fleet.part(part).pid
+    if found is None:
+        raise RuntimeError(f"{part} does not run")
+    return found
+
+
+def processor_seconds(pid: int) -> float:
+    """The processor time, user and system, that a process has used so far."""
+    times = psutil.Process(pid).cpu_times()
+    return times.user + times.system
+
+
 def free_port() -> int:
     """A port of 127.0.0.1 that nothing listens on now."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         return free.getsockname()[1]
 
 
-def wait_until_it_answers(url: str, token: str) -> httpx2.Response:
-    """The first answer of a server that starts.
-
-    Raises TimeoutError, or RuntimeError when that answer is not 200.
-    """
-    give_up = time.monotonic() + _START_SECONDS
+def wait_until_it_listens(url: str, seconds: float = _START_SECONDS) -> None:
+    """Wait until a server that starts takes connections. Raises TimeoutError."""
+    give_up = time.monotonic() + seconds
+    address = urlsplit(url)
     while True:
         try:
-            answer = httpx2.get(url, headers={"Authorization": f"Bearer {token}"})
-        except httpx2.TransportError:
+            socket.create_connection((address.hostname, address.port)).close()
+        except OSError:
             if time.monotonic() > give_up:
                 raise TimeoutError(f"{url} did not start") from None
             time.sleep(0.05)
-            continue
-        if answer.status_code != 200:
-            raise RuntimeError(f"{url} answered {answer.status_code}: {answer.text}")
-        return answer
+        else:
+            return
 
 
 def run(url: str, requests: Path, server: int, seconds: int) -> Load:
@@ -85,20 +105,49 @@ def run(url: str, requests: Path, server: int, seconds: int) -> Load:
 
     Raises RuntimeError when an answer was not a success.
     """
-    process = psutil.Process(server)
-    before = process.cpu_times()
+    before = processor_seconds(server)
     command: Sequence[str] = ["node", "load.js", url, str(requests), str(CONNECTIONS), str(seconds)]
     client = subprocess.Popen(
         command, cwd=install.express(), env=install.node_environment(), stdout=subprocess.PIPE
     )
     pin(client.pid, OTHER_CORE)
     output, _ = client.communicate()
-    after = process.cpu_times()
+    used = processor_seconds(server) - before
     result = json.loads(output)
     if result["failures"] or not result["answers"]:
         raise RuntimeError(f"{url}: {result}")
-    used = after.user + after.system - before.user - before.system
     return Load(result["answers"], result["seconds"], used, result["p99"])
+
+
+def measure(
+    name: str,
+    targets: Mapping[str, Target],
+    rounds: int,
+    seconds: int,
+    tell: Callable[[str], None],
+) -> dict[str, list[Load]]:
+    """Load each target `rounds` times for so many seconds, interleaved, after a round to warm up.
+
+    `name` says what is measured. Raises RuntimeError when an answer was not a success.
+    """
+    for target in targets.values():
+        pin(target.pid, SERVER_CORE)
+    loads: dict[str, list[Load]] = {one: [] for one in targets}
+    names = list(targets)
+    for number in range(rounds + 1):
+        turn = number % len(names)
+        for one in names[turn:] + names[:turn]:
+            target = targets[one]
+            done = run(target.url, target.requests, target.pid, seconds if number else 1)
+            if number:
+                loads[one].append(done)
+        tell(f"  {name}: round {number} of {rounds}")
+    return loads
+
+
+def answers(loads: Sequence[Load]) -> int:
+    """How many answers were given in all rounds."""
+    return sum(one.answers for one in loads)
 
 
 def ratios(ours: Sequence[Load], theirs: Sequence[Load]) -> list[float]:

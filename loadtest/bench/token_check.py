@@ -3,28 +3,43 @@
 All read the records that our service has written to the same Valkey, check the same checksum and
 hash with the same keys, and give the same answer. Ours also writes its access log and its metrics;
 the others do neither. Each server has one core to itself; Valkey and the clients share another.
+
+One more of ours, in a fleet of its own with tokens of its own, also traces every request.
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx2
 
 from loadtest.bench import load
-from loadtest.bench.load import Load
-from loadtest.bench.peers import install
+from loadtest.bench.load import Load, Target
+from loadtest.bench.otlp_sink import Sink
+from loadtest.bench.peers import install, start
 from tracemypods.local.fleet import Fleet
 
 OURS = "our token service"
+TRACED = "our token service, every request traced"
 EXPRESS = "Express 5 with ioredis (enableAutoPipelining)"
 NAIVE = "FastAPI with redis-py"
 TOKENS = 500
+PATH = "/api/token"
+
+
+@dataclass(frozen=True)
+class Ours:
+    """A token service that has issued tokens: its fleet, one of the tokens, requests with all."""
+
+    fleet: Fleet
+    token: str
+    target: Target
 
 
 def measure(
@@ -32,64 +47,46 @@ def measure(
 ) -> dict[str, list[Load]]:
     """Load each server `rounds` times for so many seconds, interleaved, after a round to warm up.
 
-    Raises RuntimeError when the servers' answers differ.
+    Raises RuntimeError when the servers' answers differ, or when requests were not traced.
     """
     with ExitStack() as stack:
-        fleet = stack.enter_context(Fleet(folder, parts=["redis", "mongo", "token"]))
-        tokens = [
-            httpx2.post(f"{fleet.url('token')}/api/token").json()["token"] for _ in range(TOKENS)
-        ]
-        file = folder / "requests.json"
-        file.write_text(
-            json.dumps([{"headers": {"authorization": f"Bearer {token}"}} for token in tokens])
-        )
-        redis, ours = fleet.part("redis").pid, fleet.part("token").pid
-        if redis is None or ours is None:
-            raise RuntimeError("the fleet does not run")
-        load.pin(redis, load.OTHER_CORE)
-        servers = {OURS: (f"{fleet.url('token')}/api/token", ours)}
-        answer = load.wait_until_it_answers(servers[OURS][0], tokens[0]).json()
+        sink = Sink(stack)
+        ours = _ours(stack, folder / "untraced", {})
+        traced = _ours(stack, folder / "traced", sink.environment)
+        targets = {OURS: ours.target, TRACED: traced.target}
+        answer = _answer(ours.target.url, ours.token)
+        rest = {"free": {"models": answer["models"], "limits": answer["limits"]}}
         for name, command in (
             (EXPRESS, ["node", str(install.express() / "token_check.js")]),
             (NAIVE, [sys.executable, "-m", "loadtest.bench.peers.naive"]),
         ):
-            url, process = _start(command, fleet, answer)
-            stack.callback(process.wait)
-            stack.callback(process.terminate)
-            servers[name] = (url, process.pid)
-            theirs = load.wait_until_it_answers(url, tokens[0]).json()
+            url, pid = start.start(stack, command, ours.fleet, {"REST": json.dumps(rest)})
+            targets[name] = Target(f"{url}{PATH}", pid, ours.target.requests)
+            load.wait_until_it_listens(url)
+            theirs = _answer(f"{url}{PATH}", ours.token)
             if theirs != answer:
                 raise RuntimeError(f"{name} answers {theirs}, and ours {answer}")
-        for _, pid in servers.values():
-            load.pin(pid, load.SERVER_CORE)
-        loads: dict[str, list[Load]] = {name: [] for name in servers}
-        names = list(servers)
-        for number in range(rounds + 1):
-            turn = number % len(names)
-            for name in names[turn:] + names[:turn]:
-                url, pid = servers[name]
-                one = load.run(url, file, pid, seconds if number else 1)
-                if number:
-                    loads[name].append(one)
-            tell(f"  token check: round {number} of {rounds}")
+        loads = load.measure("token check", targets, rounds, seconds, tell)
+        sink.require(load.answers(loads[TRACED]))
     return loads
 
 
-def _start(
-    command: list[str], fleet: Fleet, answer: dict[str, object]
-) -> tuple[str, subprocess.Popen[bytes]]:
-    """Start a peer; returns its URL and process."""
-    port = load.free_port()
-    rest = {"free": {"models": answer["models"], "limits": answer["limits"]}}
-    environment = {
-        **install.node_environment(),
-        "NODE_ENV": "production",
-        "PORT": str(port),
-        "REDIS_URL": fleet.url("redis"),
-        "REDIS_PASSWORD": fleet.secret("redis_password"),
-        "CHECKSUM_KEY": fleet.secret("token_checksum_key"),
-        "HASH_KEY": fleet.secret("token_hash_key"),
-        "REST": json.dumps(rest),
-    }
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-    return f"http://127.0.0.1:{port}/api/token", process
+def _ours(stack: ExitStack, folder: Path, environment: Mapping[str, str]) -> Ours:
+    parts = ["redis", "mongo", "token"]
+    fleet = stack.enter_context(Fleet(folder, parts=parts, environment=environment))
+    load.pin(load.pid(fleet, "redis"), load.OTHER_CORE)
+    url = f"{fleet.url('token')}{PATH}"
+    tokens = [httpx2.post(url).json()["token"] for _ in range(TOKENS)]
+    requests = folder / "requests.json"
+    requests.write_text(
+        json.dumps([{"headers": {"authorization": f"Bearer {token}"}} for token in tokens])
+    )
+    return Ours(fleet, tokens[0], Target(url, load.pid(fleet, "token"), requests))
+
+
+def _answer(url: str, token: str) -> dict[str, Any]:
+    """What a server says of a token. Raises RuntimeError."""
+    answer = httpx2.get(url, headers={"Authorization": f"Bearer {token}"})
+    if answer.status_code != 200:
+        raise RuntimeError(f"{url} answered {answer.status_code}: {answer.text}")
+    return answer.json()

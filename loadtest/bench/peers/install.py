@@ -20,12 +20,41 @@ def node_environment() -> dict[str, str]:
 
 def express() -> Path:
     """The folder of the Express peer with its locked packages. Raises CalledProcessError."""
-    folder = INSTALLED / "express"
+    return _node("express")
+
+
+def invoices() -> Path:
+    """That of the peer that makes invoices. Raises CalledProcessError."""
+    return _node("invoices")
+
+
+def litellm() -> Path:
+    """The virtual environment with LiteLLM's locked packages. Raises CalledProcessError."""
+    return _environment("litellm")
+
+
+def sentence_transformers() -> Path:
+    """That of sentence-transformers, some 3 GB with torch. Raises CalledProcessError."""
+    return _environment("sentence_transformers")
+
+
+def redisvl() -> Path:
+    """That of redisvl, which has sentence-transformers as well. Raises CalledProcessError."""
+    return _environment("redisvl")
+
+
+def fpdf2() -> Path:
+    """That of fpdf2. Raises CalledProcessError."""
+    return _environment("fpdf2")
+
+
+def _node(peer: str) -> Path:
+    folder = INSTALLED / peer
     folder.mkdir(parents=True, exist_ok=True)
     lock = folder / "package-lock.json"
     current = lock.exists() and (folder / "node_modules").is_dir()
-    current = current and lock.read_bytes() == (HERE / "express" / lock.name).read_bytes()
-    for source in (HERE / "express").iterdir():
+    current = current and lock.read_bytes() == (HERE / peer / lock.name).read_bytes()
+    for source in (HERE / peer).iterdir():
         if source.is_file():
             shutil.copy(source, folder / source.name)
     if not current:
@@ -39,10 +68,9 @@ def express() -> Path:
     return folder
 
 
-def litellm() -> Path:
-    """The virtual environment with LiteLLM's locked packages. Raises CalledProcessError."""
-    folder = INSTALLED / "litellm"
-    lock = HERE / "litellm" / "requirements.lock"
+def _environment(peer: str) -> Path:
+    folder = INSTALLED / peer
+    lock = HERE / peer / "requirements.lock"
     done = folder / lock.name
     if done.exists() and done.read_bytes() == lock.read_bytes():
         return folder

@@ -1,4 +1,4 @@
-"""LiteLLM's proxy with one worker and answers cached in Redis, set up as its manual says."""
+"""LiteLLM's proxy with one worker, set up as its manual says."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import json
 import os
 import subprocess
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
@@ -28,11 +30,28 @@ class Proxy:
     pid: int
 
 
-def start(
-    stack: ExitStack, folder: Path, redis_url: str, password: str, upstream: str, model: str
-) -> Proxy:
-    """Start it; `stack` ends it. Raises RuntimeError when it does not come up."""
+def redis_cache(redis_url: str, password: str) -> dict[str, Any]:
+    """Settings with which it keeps answers in Redis."""
     address = urlsplit(redis_url)
+    return {
+        "cache": True,
+        "cache_params": {
+            "type": "redis",
+            "host": address.hostname,
+            "port": address.port,
+            "password": password,
+            "ttl": 3600,
+        },
+    }
+
+
+def start(
+    stack: ExitStack, folder: Path, upstream: str, model: str, settings: Mapping[str, Any]
+) -> Proxy:
+    """Start it with settings of its own; `stack` ends it.
+
+    Raises RuntimeError when it does not come up.
+    """
     configuration = {
         "model_list": [
             {
@@ -44,16 +63,7 @@ def start(
                 },
             }
         ],
-        "litellm_settings": {
-            "cache": True,
-            "cache_params": {
-                "type": "redis",
-                "host": address.hostname,
-                "port": address.port,
-                "password": password,
-                "ttl": 3600,
-            },
-        },
+        "litellm_settings": dict(settings),
         "general_settings": {"master_key": KEY},
     }
     file = folder / "litellm.json"  # YAML, of which JSON is a part
