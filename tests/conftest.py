@@ -13,7 +13,17 @@ from tracemypods.local.fleet import Fleet
 @pytest.fixture(scope="session")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """A fleet of this test run's own: data, ports, a real model."""
-    with Fleet(tmp_path_factory.mktemp("fleet")) as fleet:
+    # Whether a question is looked up, or an answer kept, in time is no matter of a busy machine
+    # here.
+    patient = {
+        "TRACEMYPODS_ASK_SEMANTIC_LOOK_UP_SECONDS": "60",
+        "TRACEMYPODS_ASK_SEMANTIC_CALL_SECONDS": "60",
+        # What was killed had invoices in hand, and what was told, forgotten: soon found here.
+        "TRACEMYPODS_ORDER_FIRST_LOOK_SECONDS": "2",
+        "TRACEMYPODS_ORDER_RESEND_SECONDS": "3",
+        "TRACEMYPODS_DELIVER_LEASE_SECONDS": "5",
+    }
+    with Fleet(tmp_path_factory.mktemp("fleet"), environment=patient) as fleet:
         yield fleet
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import ANSWER_TIMEOUT_MS, Chat, stream
+from tracemypods.local.fleet import Fleet
+from tracemypods.local.testing.callers import caller
+from tracemypods.local.testing.waiting import until
 
 pytestmark = pytest.mark.timeout(500)  # a busy machine\'s model may take its time
 
@@ -56,6 +60,53 @@ def test_landing_token_streamed_answer_stop_and_new_token(page: Page, chat: Chat
     chat.wait_until("done")
     assert chat.prose.inner_text().strip()
     assert chat.turns.count() == 3, "asking again takes the place of the failed attempt"
+
+
+@pytest.fixture
+def entries(fleet: Fleet, site: str) -> Iterator[Callable[[], int]]:
+    """How many entries the semantic cache has, by the word of an operator's key."""
+    with caller(site, fleet.secret("operator_key")) as operator:
+        yield lambda: sum(
+            one["entries"] for one in operator.get("/api/vector-entries").json()["items"]
+        )
+
+
+def test_a_question_in_other_words_is_answered_from_the_cache(
+    page: Page, chat: Chat, entries: Callable[[], int]
+) -> None:
+    """And one that only looks like it is not."""
+    before = entries()
+    chat.start()
+    chat.ask("What is the capital of France?")
+    chat.wait_until("done")
+    while chat.turn.locator(
+        ".cut"
+    ).count():  # the small model rambles at times, and that is not kept
+        page.get_by_role("button", name="New conversation").click()
+        chat.ask("What is the capital of France?")
+        chat.wait_until("done")
+    until(lambda: entries() > before, "an entry, which is written beside the answer")
+    told = chat.prose.inner_text()
+    page.get_by_role("button", name="New conversation").click()
+    chat.ask("Which city is the capital of France?")
+    chat.wait_until("done")
+    same = chat.turn.locator(".same-question")
+    expect(same.locator("blockquote")).to_have_text("What is the capital of France?")
+    assert chat.prose.inner_text() == told
+
+    page.get_by_role("button", name="New conversation").click()
+    chat.ask("What is the capital of Germany?")
+    chat.wait_until("done")
+    expect(same).to_have_count(0)
+
+    page.get_by_role("button", name="New conversation").click()
+    chat.ask("Tell me what the capital of France is")
+    chat.wait_until("done")
+    chat.button("Wrong answer").click()
+    expect(same.get_by_role("status")).to_contain_text("deleted")
+    chat.button("Ask fresh").click()
+    chat.wait_until("done")
+    expect(same).to_have_count(0)
 
 
 def test_the_landing_page_hands_its_question_over(page: Page, chat: Chat) -> None:

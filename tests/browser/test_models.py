@@ -46,7 +46,6 @@ def model(name: str, label: str, status: str = "ready", **fields: Any) -> dict[s
         "gpu": "None needed",
         "context_tokens": 2048,
         "limits": {"max_answer_tokens": 1024, "default_answer_tokens": 512},
-        "priority": 0,
         "licence": LICENCE,
         "terms": None,
         "source": "javascript:alert(1)",
@@ -116,7 +115,7 @@ def test_every_kind_of_model_is_shown_with_what_stands_in_the_way(page: Page, ch
     expect(picker(page)).to_have_value("small")  # not the first one, which is locked
     expect(page.locator("#model-state")).to_have_text("Ready.")
     locked = page.locator("#model-locked")
-    expect(locked).to_contain_text("This site's operator issues those")
+    expect(locked.get_by_role("link", name="Buy a token")).to_have_attribute("href", "/pay.html")
 
     asked = chat.answers(stream("Yes."))
     picker(page).select_option("base")
@@ -174,7 +173,8 @@ def test_no_model_is_chosen_when_none_can_be_asked(
     expect(picker(page)).to_have_value("")
     asked = chat.answers(json.dumps(problem("model_locked", 403)), status=403)
     chat.ask("Hi")
-    expect(chat.problem).to_contain_text("this site's operator issues")
+    buy = chat.problem.get_by_role("link", name="Buy a premium token")
+    expect(buy).to_have_attribute("href", "/pay.html")
     assert "model" not in asked[0]
     offer(page, catalogue(premium=False))
     page.get_by_role("button", name="Check again").click()

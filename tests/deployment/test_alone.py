@@ -35,6 +35,8 @@ def test_a_service_imports_with_its_own_dependencies(service: str, tmp_path: Pat
     assert ours <= {
         "tracemypods-coalescing",
         "tracemypods-contracts",
+        "tracemypods-events",
         "tracemypods-kit",
+        "tracemypods-mail",
         f"tracemypods-{service}",
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import httpx2
 import pytest
@@ -85,9 +86,10 @@ def test_services_killed_under_load_lose_no_paid_token(
 
     def issue_one(number: int) -> None:
         order_id = f"load-{number}"
-        answer = operator.post("/api/tokens", json={"order_id": order_id})
-        if answer.status_code == 200:
-            issued[order_id] = answer.json()["token"]
+        with suppress(httpx2.TransportError):  # killed after its headers, before its body
+            answer = operator.post("/api/tokens", json={"order_id": order_id})
+            if answer.status_code == 200:
+                issued[order_id] = answer.json()["token"]
 
     with ThreadPoolExecutor(4) as pool:
         running = [pool.submit(issue_one, number) for number in range(60)]

@@ -13,7 +13,7 @@ from tracemypods.local.testing.callers import caller
 from tracemypods.local.testing.model_stub import ModelStub
 
 MIB = 1024 * 1024
-WHOLE_FLEET_MIB = 717
+WHOLE_FLEET_MIB = 1536
 """0.7 GiB, launcher included."""
 
 

@@ -1,0 +1,1 @@
+"""How well the semantic cache tells the same questions from similar ones."""
