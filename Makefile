@@ -47,15 +47,19 @@ install-development:
 
 .PHONY: test
 test: install-development ## Run all tests, on data and ports of their own
-	@.venv/bin/pytest
+	@mkdir -p .local; \
+	.venv/bin/python scripts/test_alone.py > .local/alone.log 2>&1 & alone=$$!; \
+	.venv/bin/pytest libs tests; together=$$?; \
+	wait $$alone; alone=$$?; cat .local/alone.log; exit $$((together || alone))
 
 .PHONY: test-alone
-test-alone: install-development ## Test each service with nothing but what it declares (SERVICE=ask)
+test-alone: install-development ## Test services with nothing but what they declare (SERVICE=ask)
 	@.venv/bin/python scripts/test_alone.py $(SERVICE)
 
 .PHONY: test-long
 test-long: install-development ## Run the tests that take too long for every run
 	@.venv/bin/pytest -m long
+	@.venv/bin/pytest -m "hypothesis and not long" --hypothesis-profile=exploring
 
 .PHONY: check
 check: install-development ## Lint, format, types, and that what is rendered is current
@@ -77,3 +81,11 @@ lock: ## Lock again after a pyproject.toml changed (UPGRADE=--upgrade renews all
 .PHONY: bench
 bench: install ## Measure the figures of docs/performance.md
 	@.venv/bin/python -m loadtest.bench
+
+.PHONY: invoice-picture
+invoice-picture: install ## Make the picture of an invoice in docs/images again
+	@mkdir -p docs/images; .venv/bin/python -m tracemypods.deliver.pdf.picture docs/images/invoice.png
+
+.PHONY: cache-report
+cache-report: install-development ## Report how well the semantic cache tells questions apart
+	@.venv/bin/python -m tests.cache_quality

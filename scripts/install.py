@@ -154,7 +154,7 @@ def install_python() -> None:
     )
     uv = [str(BIN / "uv"), "pip"]
     download(
-        "Python packages (about 290 MB the first time)",
+        "Python packages (about 360 MB the first time)",
         [*uv, "sync", "--require-hashes", "--python", python, str(locks[1])],
         online,
     )

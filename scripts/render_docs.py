@@ -18,6 +18,7 @@ from tracemypods.kit.settings import describe
 ROOT = Path(__file__).resolve().parent.parent
 NOTICES = ROOT / "THIRD_PARTY_NOTICES.md"
 LOCK = ROOT / "requirements.lock"
+SANDBOXES = ROOT / "libs/local/src/tracemypods/local/sandboxes"
 CLASSIFIER = "License :: OSI Approved :: "
 
 
@@ -32,9 +33,9 @@ def between(text: str, name: str, content: str) -> str:
     return text[: text.index(begin) + len(begin)] + f"\n{content}\n" + text[text.index(end) :]
 
 
-def settings_table(service: str) -> str:
-    """The settings of a service as a Markdown table, from its code."""
-    rows = describe(importlib.import_module(f"tracemypods.{service}.settings").Settings)
+def settings_table(package: str) -> str:
+    """The settings of a service or sandbox as a Markdown table, from its code."""
+    rows = describe(importlib.import_module(f"tracemypods.{package}.settings").Settings)
     lines = ["| variable | default | meaning |", "|---|---|---|"]
     lines += [f"| `{name}` | {default} | {meaning} |" for name, default, meaning in rows]
     return "\n".join(lines)
@@ -77,6 +78,9 @@ def rendered() -> dict[Path, str]:
         readme = folder / "README.md"
         text = readme.read_text()
         files[readme] = between(text, "settings", settings_table(folder.name))
+    for readme in sorted(SANDBOXES.glob("*/README.md")):
+        table = settings_table(f"local.sandboxes.{readme.parent.name}")
+        files[readme] = between(readme.read_text(), "settings", table)
     return files
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 UV = ROOT / ".venv" / "bin" / "uv"
 SERVICES = sorted(path.parent.name for path in ROOT.glob("services/*/pyproject.toml"))
-TOOLS = ("httpx2", "hypothesis", "openai", "pytest", "pytest-timeout")
+TOOLS = ("httpx2", "hypothesis", "openai", "pypdf", "pytest", "pytest-timeout")
 
 IMPORT = "import tracemypods.{0}.app, tracemypods.{0}.settings"
 OURS = """
@@ -30,7 +30,9 @@ found = {one.name for one in importlib.metadata.distributions()}
 print(*sorted(name for name in found if name.startswith("tracemypods")))
 """
 
-LIBRARIES = ("coalescing", "contracts", "kit", "local")
+EXTRAS = {"deliver": "html"}
+"""What a service's tests try besides, once it is known that it runs without."""
+LIBRARIES = ("coalescing", "contracts", "events", "kit", "local", "mail")
 """What any service may bring along; other services it may not."""
 
 
@@ -55,10 +57,17 @@ class Alone:
     def add_tests(self) -> None:
         """Add libs/local and what tests are run with."""
         self._install("libs/local", *TOOLS)
+        if self.service in EXTRAS:
+            self._install(f"services/{self.service}[{EXTRAS[self.service]}]")
 
     def python(self, *arguments: str) -> str:
         """Run its Python; returns what it prints. Raises CalledProcessError."""
         return self._run(str(self._folder / "bin" / "python"), *arguments)
+
+    def show_python(self, *arguments: str) -> None:
+        """Run its Python and show what it prints as it comes. Raises CalledProcessError."""
+        command = [str(self._folder / "bin" / "python"), *arguments]
+        subprocess.run(command, cwd=ROOT, env=self._environment, check=True)
 
     def _install(self, *what: str) -> None:
         editable = [
@@ -89,10 +98,10 @@ class Alone:
         ).stdout
 
 
-def test(service: str, folder: Path) -> str:
-    """Test one service; returns pytest's last line.
+def test(service: str, folder: Path) -> None:
+    """Test one service, and show how it goes.
 
-    Raises CalledProcessError with the output of the step that failed.
+    Raises CalledProcessError, with the output of the step that failed where it was not shown.
     """
     alone = Alone(service, folder)
     alone.make()
@@ -105,7 +114,7 @@ def test(service: str, folder: Path) -> str:
             1, ["import"], f"{service} brings {', '.join(sorted(foreign))} along"
         )
     arguments = ("-m", "pytest", "-q", "-p", "no:cacheprovider", f"services/{service}/tests")
-    return alone.python(*arguments).splitlines()[-1]
+    alone.show_python(*arguments)
 
 
 def main() -> int:
@@ -118,11 +127,13 @@ def main() -> int:
         # Beside the packages, so that most are linked rather than copied.
         with tempfile.TemporaryDirectory(prefix="alone-", dir=local) as folder:
             try:
-                said = test(service, Path(folder) / service)
+                print(f"{service} alone:", flush=True)
+                test(service, Path(folder) / service)
             except subprocess.CalledProcessError as error:
-                print(f"{service} alone: {error.cmd} failed\n{error.output}", file=sys.stderr)
+                said = error.output or ""
+                print(f"{service} alone: {error.cmd} failed\n{said}", file=sys.stderr)
                 return 1
-        print(f"{service} alone: {said} ({time.monotonic() - started:.0f} s)", flush=True)
+        print(f"{service} alone took {time.monotonic() - started:.0f} s", flush=True)
     return 0
 
 
