@@ -42,7 +42,7 @@ class Settings(MailSettings, MongoSettings, KafkaSettings, S3Settings):
     engine: EngineName = Field(
         "typst",
         description="What renders PDFs: `typst`, or `html` (WeasyPrint with templates in HTML and "
-        "CSS; wants Pango on the system)",
+        "CSS; wants Pango and HarfBuzz's subsetter on the system)",
     )
     render_seconds: float = Field(
         30.0, gt=0, description="How long rendering one document may take, seconds"

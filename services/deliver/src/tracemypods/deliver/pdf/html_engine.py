@@ -1,13 +1,15 @@
 """The engine `html`: a template and a style sheet that a shop can change, rendered by WeasyPrint.
 
-It is the extra `html`, and needs Pango from the system. Whatever the template or a value in it asks
-for, only the files beside it are served; the system's fonts are hidden by `fonts.conf`.
+It is the extra `html`, and needs Pango and HarfBuzz's subsetter from the system. Whatever the
+template or a value in it asks for, only the files beside it are served; the system's fonts are
+hidden by `fonts.conf`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -23,18 +25,22 @@ _FONTS = _HERE / "fonts"
 # What fontconfig reads when Pango is loaded; it would look through the system's fonts.
 os.environ["FONTCONFIG_FILE"] = str(_FONTS / "fonts.conf")
 try:
-    import jinja2
-    import weasyprint
-    from weasyprint.text.fonts import FontConfiguration
-    from weasyprint.urls import URLFetcher, URLFetcherResponse
+    # Without its subsetter WeasyPrint would go on with another, whose files differ.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "HarfBuzz-Subset", DeprecationWarning)
+        import jinja2
+        import weasyprint
+        from weasyprint.text.fonts import FontConfiguration
+        from weasyprint.urls import URLFetcher, URLFetcherResponse
 except ImportError as error:
     raise EngineUnusable(
         f"the engine `html` needs the extra tracemypods-deliver[html]: {error.name} is missing"
     ) from None
-except OSError as error:
+except (OSError, DeprecationWarning) as error:
     raise EngineUnusable(
-        "the engine `html` needs Pango from the system (libpango-1.0-0 and libpangoft2-1.0-0 on "
-        f"Debian): {str(error).splitlines()[0]}"
+        "the engine `html` needs Pango and HarfBuzz's subsetter from the system (libpango-1.0-0, "
+        "libpangoft2-1.0-0 and libharfbuzz-subset0 on Debian): "
+        f"{str(error).splitlines()[0]}"
     ) from None
 
 BUNDLED = "bundled:"
