@@ -47,10 +47,7 @@ install-development:
 
 .PHONY: test
 test: install-development ## Run all tests, on data and ports of their own
-	@mkdir -p .local; \
-	.venv/bin/python scripts/test_alone.py > .local/alone.log 2>&1 & alone=$$!; \
-	.venv/bin/pytest libs tests; together=$$?; \
-	wait $$alone; alone=$$?; cat .local/alone.log; exit $$((together || alone))
+	@.venv/bin/python scripts/test.py
 
 .PHONY: test-alone
 test-alone: install-development ## Test services with nothing but what they declare (SERVICE=ask)

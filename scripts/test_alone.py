@@ -32,7 +32,7 @@ print(*sorted(name for name in found if name.startswith("tracemypods")))
 
 EXTRAS = {"deliver": "html"}
 """What a service's tests try besides, once it is known that it runs without."""
-LIBRARIES = ("coalescing", "contracts", "events", "kit", "local", "mail")
+LIBRARIES = ("coalescing", "contracts", "events", "kit", "mail")
 """What any service may bring along; other services it may not."""
 
 
@@ -106,13 +106,13 @@ def test(service: str, folder: Path) -> None:
     alone = Alone(service, folder)
     alone.make()
     alone.python("-c", IMPORT.format(service))
-    alone.add_tests()
     allowed = {f"tracemypods-{name}" for name in (*LIBRARIES, service)}
     foreign = set(alone.python("-c", OURS).split()) - allowed
     if foreign:
         raise subprocess.CalledProcessError(
             1, ["import"], f"{service} brings {', '.join(sorted(foreign))} along"
         )
+    alone.add_tests()
     arguments = ("-m", "pytest", "-q", "-p", "no:cacheprovider", f"services/{service}/tests")
     alone.show_python(*arguments)
 
