@@ -15,6 +15,7 @@ from playwright.sync_api import Page, expect
 from pypdf import PdfReader
 
 from tests.browser.conftest import ANSWER_TIMEOUT_MS, Chat
+from tracemypods.local.testing.mail import codes
 
 pytestmark = pytest.mark.timeout(300)  # a busy machine's model may take its time
 
@@ -24,27 +25,27 @@ _numbers = itertools.count()
 
 @pytest.fixture
 def mails(site: str) -> Iterator[Callable[[str, int], str]]:
-    """The code in the newest of so many mails to an address, once they have come."""
+    """The newest of so many codes that were mailed to an address, once they have come."""
     with httpx2.Client(base_url=site, timeout=30) as client:
 
         def code(address: str, count: int) -> str:
             path = f"/local/inbox/messages?to={quote(address)}"
             give_up = time.monotonic() + 60
-            while len(found := client.get(path).json()["items"]) < count:
+            while len(found := codes(client.get(path).json()["items"])) < count:
                 assert time.monotonic() < give_up
-            (digits,) = re.findall(r"\b\d{6}\b", found[0]["text"])
-            return digits
+            return found[0]
 
         yield code
 
 
 @pytest.fixture
 def mailed_pdf(site: str) -> Iterator[Callable[[str], str]]:
-    """The text of the PDF in the newest mail to an address."""
+    """The text of the PDF in the newest mail to an address that brings one."""
     with httpx2.Client(base_url=site, timeout=30) as client:
 
         def text(address: str) -> str:
-            mail = client.get(f"/local/inbox/messages?to={quote(address)}").json()["items"][0]
+            found = client.get(f"/local/inbox/messages?to={quote(address)}").json()["items"]
+            mail = next(one for one in found if one["attachments"])
             (attachment,) = mail["attachments"]
             assert attachment["type"] == "application/pdf"
             raw = client.get(f"/local/inbox/messages/{mail['id']}/attachments/0").content

@@ -47,7 +47,7 @@ def mortal(mongo: Mongo, kafka: Kafka, s3: S3, inbox: Inbox) -> Iterator[Mortal]
 @pytest.mark.parametrize(
     "moments",
     [
-        pytest.param(range(1, MOMENTS, 10), id="some"),
+        pytest.param(range(1, MOMENTS, 18), id="some"),
         pytest.param(range(1, MOMENTS), id="all", marks=pytest.mark.long),
     ],
 )

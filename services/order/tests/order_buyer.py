@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from typing import Any
 
@@ -10,7 +9,7 @@ import httpx2
 from order_beside import PAYMENT_KEY, PaymentStub
 
 from tracemypods.contracts.payments import FACTS_PATH
-from tracemypods.local.testing.mail import Inbox
+from tracemypods.local.testing.mail import Inbox, codes
 
 EMAIL = "asha@example.test"
 IN_KARNATAKA = {"name": "Asha Rao", "country": "IN", "state": "29"}
@@ -31,13 +30,11 @@ class Buyer:
         return self.service.post("/send-otp", json={"email": self.address, **fields})
 
     def code(self, mails: int = 1) -> str:
-        """The code of the newest mail, once so many have come."""
-        found: list[dict[str, Any]] = []
+        """The newest code, once so many have come."""
+        found: list[str] = []
         while len(found) < mails:
-            found = self._inbox.messages(self.address)
-        code = re.search(r"\b\d{6}\b", found[0]["text"])
-        assert code is not None
-        return code[0]
+            found = codes(self._inbox.messages(self.address))
+        return found[0]
 
     def say(self, challenge_id: str, code: str) -> httpx2.Response:
         body = {"challenge_id": challenge_id, "code": code}
@@ -45,7 +42,7 @@ class Buyer:
 
     def verified(self, **fields: Any) -> str:
         """A verification of the address."""
-        before = len(self._inbox.messages(self.address))
+        before = len(codes(self._inbox.messages(self.address)))
         challenge = self.send(**fields).json()["challenge_id"]
         answer = self.say(challenge, self.code(before + 1))
         assert answer.status_code == 200, answer.text

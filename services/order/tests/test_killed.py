@@ -178,7 +178,7 @@ def live_through(
 @pytest.mark.parametrize(
     "moments",
     [
-        pytest.param(range(2, MOMENTS + 1, 19), id="some"),
+        pytest.param(range(2, MOMENTS + 1, 29), id="some"),
         pytest.param(range(1, MOMENTS + 1), id="all", marks=pytest.mark.long),
     ],
 )

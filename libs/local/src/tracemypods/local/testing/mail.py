@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
@@ -16,6 +17,13 @@ from tracemypods.local.testing.served import ServedApp
 
 Headers = Mapping[str, str] | None
 KEY = "key-of-the-sandboxes-in-tests-0123456789"
+_CODE = re.compile(r"(\d{6}) is your code\.")
+
+
+def codes(messages: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The codes that messages bring, in their order; an invoice's number is none, long as it is."""
+    found = (_CODE.match(one["text"]) for one in messages)
+    return [code[1] for code in found if code]
 
 
 class Inbox:
