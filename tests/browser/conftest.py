@@ -45,6 +45,8 @@ API = (
 ANSWER_TIMEOUT_MS = 150_000
 """A busy machine's model may take its time; nothing below is measured against a clock."""
 
+expect.set_options(timeout=60_000)  # a busy machine's pages may, too
+
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
