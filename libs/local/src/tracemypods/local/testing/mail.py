@@ -17,12 +17,12 @@ from tracemypods.local.testing.served import ServedApp
 
 Headers = Mapping[str, str] | None
 KEY = "key-of-the-sandboxes-in-tests-0123456789"
-_CODE = re.compile(r"(\d{6}) is your code\.")
+_CODE = re.compile(r"\b(\d{6}) is your code\.")
 
 
 def codes(messages: Iterable[Mapping[str, Any]]) -> list[str]:
     """The codes that messages bring, in their order; an invoice's number is none, long as it is."""
-    found = (_CODE.match(one["text"]) for one in messages)
+    found = (_CODE.search(one["text"]) for one in messages)
     return [code[1] for code in found if code]
 
 
