@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from tracemypods.events.settings import Brokers, KafkaSettings
-from tracemypods.kit.settings import Mode, ServiceSettings, describe
+from tracemypods.kit.settings import Mode, ServiceSettings
+from tracemypods.local.settings_table import describe
 
 
 def settings(url: str = "kafka://127.0.0.1:9092", **more: Any) -> KafkaSettings:
@@ -49,6 +50,8 @@ def test_user_and_password_go_together_and_never_in_the_clear() -> None:
     with pytest.raises(ValidationError, match="not sent without encryption"):
         settings("kafka://127.0.0.1,kafka.example.org", **both)
     assert settings("kafka+ssl://kafka.example.org", **both).kafka_password
+    known = {**both, "kafka_password": "dev-only-password"}
+    assert settings("kafka://kafka.example.org", **known).kafka_password
     assert "secret" not in repr(settings(**both))
 
 

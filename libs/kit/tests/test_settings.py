@@ -13,7 +13,6 @@ from tracemypods.kit.settings import (
     Secret,
     ServiceSettings,
     SettingsError,
-    describe,
     load,
 )
 
@@ -84,8 +83,36 @@ def test_a_secret_does_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "s3cret" not in repr(load(Example))
 
 
-def test_descriptions_for_the_readme() -> None:
-    rows = describe(Example)
-    assert ("TRACEMYPODS_EXAMPLE_KEY", "required", "") in rows
-    assert ("TRACEMYPODS_EXAMPLE_SIZE", "`3`", "How large") in rows
-    assert ("TRACEMYPODS_SHARED", "`x`", "Shared") in rows
+def test_production_refuses_all_keys_of_trials_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "tracemypods_example_key").write_text("dev-only-key-0123456789-0123456789\n")
+    (tmp_path / "tracemypods_edge_site_example").write_text("dev-only-edge-0123456789-0123456789")
+    (tmp_path / "tracemypods_operator_keys").write_text('{"name": "dev-only-operator"}\n')
+    (tmp_path / "tracemypods_edge_pay_example").write_text("k" * 40)
+    (tmp_path / "..data").mkdir()
+    monkeypatch.setenv("TRACEMYPODS_SECRETS_DIR", str(tmp_path))
+    monkeypatch.setenv("TRACEMYPODS_SHARED", "redis://shop:dev-only-password@redis:6379/0")
+    monkeypatch.setenv("TRACEMYPODS_EXAMPLE_SIZE", "0")
+    for mode in ("production", "", None):
+        if mode is None:
+            monkeypatch.delenv("TRACEMYPODS_MODE")
+        else:
+            monkeypatch.setenv("TRACEMYPODS_MODE", mode)
+        with pytest.raises(SettingsError) as error:
+            load(Example)
+        assert [line.split(":")[0] for line in str(error.value).splitlines()] == [
+            "TRACEMYPODS_EDGE_SITE_EXAMPLE",
+            "TRACEMYPODS_EXAMPLE_KEY",
+            "TRACEMYPODS_OPERATOR_KEYS",
+            "TRACEMYPODS_SHARED",
+            "TRACEMYPODS_EXAMPLE_SIZE",
+        ]
+        assert "dev-only" not in str(error.value)
+
+
+@pytest.mark.parametrize("mode", ["demo", "local"])
+def test_elsewhere_keys_of_trials_will_do(monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    monkeypatch.setenv("TRACEMYPODS_MODE", mode)
+    monkeypatch.setenv("TRACEMYPODS_EXAMPLE_KEY", "dev-only-key-0123456789-0123456789")
+    assert load(Example).mode == mode

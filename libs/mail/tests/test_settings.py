@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from tracemypods.kit.settings import Mode, ServiceSettings, describe
+from tracemypods.kit.settings import Mode, ServiceSettings
+from tracemypods.local.settings_table import describe
 from tracemypods.mail.addresses import is_address
 from tracemypods.mail.settings import MailSettings, SmtpServer
 

@@ -81,11 +81,12 @@ class CoalescingRedis:
         url: str,
         password: str | None = None,
         *,
+        username: str | None = None,
         connect_seconds: float = CONNECT_SECONDS,
         answer_seconds: float = ANSWER_SECONDS,
         in_flight: int = IN_FLIGHT,
     ) -> None:
-        self._address = _Address(url, password)
+        self._address = _Address(url, username, password)
         self._connect_seconds = connect_seconds
         self._answer_seconds = answer_seconds
         self._in_flight = in_flight
@@ -210,7 +211,11 @@ class CoalescingRedis:
 def connect_coalescing(settings: RedisSettings) -> CoalescingRedis:
     """The client of a service's Redis; it connects with the first command."""
     password = settings.redis_password
-    return CoalescingRedis(settings.redis_url, password.get_secret_value() if password else None)
+    return CoalescingRedis(
+        settings.redis_url,
+        password.get_secret_value() if password else None,
+        username=settings.redis_username,
+    )
 
 
 class _Command:
@@ -236,7 +241,7 @@ def _named(text: str) -> exceptions.RedisError:
 class _Address:
     """Where the server is, and what to say to it first."""
 
-    def __init__(self, url: str, password: str | None) -> None:
+    def __init__(self, url: str, username: str | None, password: str | None) -> None:
         options = cast("dict[str, Any]", parse_url(url))
         self._path: str | None = options.get("path")
         self._host: str = options.get("host", "localhost")
@@ -245,7 +250,8 @@ class _Address:
         if url.startswith("rediss:"):
             self._tls = ssl.create_default_context(cafile=options.get("ssl_ca_certs"))
         self.greeting: list[tuple[str, ...]] = []
-        user, secret = options.get("username"), password or options.get("password")
+        user = username or options.get("username")
+        secret = password or options.get("password")
         if secret:
             self.greeting.append(("AUTH", user, secret) if user else ("AUTH", secret))
         if options.get("db"):

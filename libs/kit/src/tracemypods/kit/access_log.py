@@ -39,13 +39,8 @@ class AccessLog:
             if not _log.isEnabledFor(logging.INFO):
                 return
             if _our_handler() is None:
-                fields = {
-                    "method": method,
-                    "path": path,
-                    "status": status,
-                    "milliseconds": milliseconds,
-                }
-                _log.info("request", extra=fields)
+                fields = {"method": method, "path": path, "status": status}
+                _log.info("request", extra={**fields, "milliseconds": milliseconds})
                 return
             self._time = datetime.now(UTC).isoformat(timespec="milliseconds")
             asyncio.get_running_loop().call_soon(self._flush)

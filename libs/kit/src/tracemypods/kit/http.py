@@ -82,8 +82,7 @@ class HttpClient:
         headers = {"X-Request-Id": request_id()} if request_id() else {}
         if self._bearer is not None:
             headers["Authorization"] = f"Bearer {self._bearer.get_secret_value()}"
-        left = deadlines.header_value()
-        if left is not None:
+        if (left := deadlines.header_value()) is not None:
             headers[deadlines.HEADER] = left
         return headers
 

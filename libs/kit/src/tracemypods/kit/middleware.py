@@ -15,7 +15,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tracemypods.kit import deadlines
 from tracemypods.kit.access_log import AccessLog
 from tracemypods.kit.context import set_request_id
-from tracemypods.kit.deadlines import set_time_left
 from tracemypods.kit.errors import TooLarge, as_problem
 from tracemypods.kit.ids import new_request_id
 from tracemypods.kit.metrics import Metrics
@@ -64,7 +63,7 @@ class RequestContext:
         accepted = given is not None and _ACCEPTED_ID.fullmatch(given)
         identifier = given.decode() if given is not None and accepted else new_request_id()
         set_request_id(identifier)
-        set_time_left(None if time_left is None else time_left.decode("latin-1"))
+        deadlines.set_time_left(None if time_left is None else time_left.decode("latin-1"))
         self._metrics.in_flight += 1
         started = time.perf_counter()
         status = 0

@@ -129,9 +129,7 @@ class Operator(SecurityBase):
         if not known.may(self.scope):
             audit("scope_missing")
             raise Problem(
-                f"This key lacks the scope {self.scope}.",
-                status=403,
-                code="operator_scope_missing",
+                f"This key lacks the scope {self.scope}.", status=403, code="operator_scope_missing"
             )
         audit("allowed")
         try:

@@ -30,8 +30,11 @@ class RedisSettings(ServiceSettings):
         pattern=r"^(rediss?|unix)://",
         description="Redis or Valkey, such as `redis://host:6379/0`",
     )
+    redis_username: str | None = Field(
+        None, validation_alias="TRACEMYPODS_REDIS_USERNAME", description="The service's user there"
+    )
     redis_password: SecretStr | None = Field(
-        None, validation_alias="TRACEMYPODS_REDIS_PASSWORD", description="Its password"
+        None, validation_alias="TRACEMYPODS_REDIS_PASSWORD", description="The password"
     )
 
 
@@ -45,6 +48,7 @@ def connect(settings: RedisSettings) -> Redis:
     password = settings.redis_password
     pool: BlockingConnectionPool = BlockingConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
         settings.redis_url,
+        username=settings.redis_username,
         password=password.get_secret_value() if password else None,
         max_connections=CONNECTIONS,
         timeout=ANSWER_SECONDS,

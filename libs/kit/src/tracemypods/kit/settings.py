@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -15,6 +14,9 @@ SECRETS_DIR = "TRACEMYPODS_SECRETS_DIR"
 """Names a folder with one file per secret, called as the variable that it stands for."""
 
 MINIMUM_SECRET_LENGTH = 32
+
+DEV_ONLY = "dev-only-"
+"""How keys begin that are the same wherever the fleet is tried out. They hide nothing."""
 
 Secret = Annotated[SecretStr, Field(min_length=MINIMUM_SECRET_LENGTH)]
 """A key of at least 32 characters that never shows in logs or error messages."""
@@ -67,7 +69,8 @@ SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 def load(settings_class: type[SettingsT]) -> SettingsT:
     """Read settings from the environment and from the folder that TRACEMYPODS_SECRETS_DIR names.
 
-    Raises SettingsError with every missing or wrong setting by its name, never with a value.
+    Raises SettingsError with every missing or wrong setting by its name, never with a value. In
+    production every secret that anybody may know is one of them, whether the class reads it or not.
     """
     arguments: dict[str, Any] = {}
     directory = os.environ.get(SECRETS_DIR)
@@ -75,16 +78,34 @@ def load(settings_class: type[SettingsT]) -> SettingsT:
         if not Path(directory).is_dir():
             raise SettingsError(f"{SECRETS_DIR}: no such folder: {directory}")
         arguments["_secrets_dir"] = directory
-    try:
-        return settings_class(**arguments)
-    except ValidationError as error:
+    problems: list[str] = []
+    if os.environ.get("TRACEMYPODS_MODE") not in (Mode.LOCAL, Mode.DEMO):
         problems = [
+            f"{name}: this is a key of trials, which anybody knows" for name in _dev_only(directory)
+        ]
+    try:
+        settings = settings_class(**arguments)
+        if not problems:
+            return settings
+    except ValidationError as error:
+        problems += [
             f"{variable_name(settings_class, str(problem['loc'][0]))}: {problem['msg']}"
             if problem["loc"]
             else problem["msg"]
             for problem in error.errors(include_input=False, include_url=False)
         ]
-        raise SettingsError("\n".join(problems)) from None
+    raise SettingsError("\n".join(problems))
+
+
+def _dev_only(directory: str | None) -> list[str]:
+    """The variables, and the files that stand for some, in which a DEV_ONLY key is.
+
+    Anywhere in it: a value may be an address with a password, a list, or the operators' names.
+    """
+    files = [file for file in Path(directory).iterdir() if file.is_file()] if directory else []
+    values = [*os.environ.items(), *((one.name, one.read_text(errors="replace")) for one in files)]
+    found = {name.upper() for name, value in values if DEV_ONLY in value}
+    return sorted(name for name in found if name.startswith("TRACEMYPODS_"))
 
 
 def variable_name(settings_class: type[ServiceSettings], field_or_alias: str) -> str:
@@ -96,20 +117,3 @@ def variable_name(settings_class: type[ServiceSettings], field_or_alias: str) ->
         return field.validation_alias
     prefix = settings_class.model_config.get("env_prefix", "")
     return f"{prefix}{field_or_alias}".upper()
-
-
-def describe(settings_class: type[ServiceSettings]) -> list[tuple[str, str, str]]:
-    """Rows of (variable, default or "required", meaning) for a service's README."""
-    rows: list[tuple[str, str, str]] = []
-    for name, field in settings_class.model_fields.items():
-        default = cast("object", field.default)
-        if field.is_required():
-            shown = "required"
-        elif default is None or default == "" or default == ():
-            shown = "not set"
-        elif isinstance(default, tuple):
-            shown = f"`{json.dumps(default)}`"
-        else:
-            shown = f"`{default}`"
-        rows.append((variable_name(settings_class, name), shown, field.description or ""))
-    return rows

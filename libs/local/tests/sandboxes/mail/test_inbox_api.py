@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from tracemypods.kit.settings import Mode, ServiceSettings, describe
+from tracemypods.kit.settings import Mode, ServiceSettings
 from tracemypods.local import checkout
 from tracemypods.local.sandboxes.mail.settings import Settings
+from tracemypods.local.settings_table import describe
 from tracemypods.local.testing.mail import KEY, Inbox
 
 MESSAGES = "/local/inbox/messages"
