@@ -40,7 +40,7 @@ def ask_replica(
     return Replica(
         "ask",
         {
-            **_stores_and_keys(valkey),
+            **_stores_and_keys(valkey, "ask"),
             "TRACEMYPODS_MODELS_URL": stub.url,
             "TRACEMYPODS_TOKEN_URL": NOBODY,
             "TRACEMYPODS_EDGE_ASK_TOKEN": ASK_KEY,
@@ -60,7 +60,7 @@ def token_replica(valkey: Valkey, mongo: Mongo) -> Replica:
     return Replica(
         "token",
         {
-            **_stores_and_keys(valkey),
+            **_stores_and_keys(valkey, "token"),
             "TRACEMYPODS_MONGO_URL": mongo.url,
             "TRACEMYPODS_MONGO_DATABASE": mongo.database,
             "TRACEMYPODS_TOKEN_DERIVATION_KEY": DERIVATION_KEY,
@@ -84,10 +84,9 @@ def vector_replica(folder: Path, log: Path) -> Replica:
     return Replica("vector", settings, log)
 
 
-def _stores_and_keys(valkey: Valkey) -> dict[str, str]:
+def _stores_and_keys(valkey: Valkey, service: str) -> dict[str, str]:
     return {
-        "TRACEMYPODS_REDIS_URL": valkey.url,
-        "TRACEMYPODS_REDIS_PASSWORD": valkey.password,
+        **{f"TRACEMYPODS_{name.upper()}": text for name, text in valkey.login(service).items()},
         "TRACEMYPODS_TOKEN_CHECKSUM_KEY": CHECKSUM_KEY.get_secret_value(),
         "TRACEMYPODS_TOKEN_HASH_KEY": HASH_KEY.get_secret_value(),
     }

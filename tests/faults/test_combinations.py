@@ -55,8 +55,6 @@ class World:
         self.valkey, self.mongo, self.stub = valkey, mongo, stub
         shared: dict[str, Any] = {
             "mode": "local",
-            "redis_url": valkey.url,
-            "redis_password": valkey.password,
             "token_checksum_key": CHECKSUM_KEY,
             "token_hash_key": HASH_KEY,
             "config_dir": CONFIG,
@@ -65,6 +63,7 @@ class World:
             TokenSettings.model_validate(
                 {
                     **shared,
+                    **valkey.login("token"),
                     "derivation_key": DERIVATION_KEY,
                     "mongo_url": mongo.url,
                     "mongo_database": mongo.database,
@@ -77,6 +76,7 @@ class World:
             AskSettings.model_validate(
                 {
                     **shared,
+                    **valkey.login("ask"),
                     "models_url": stub.url,
                     "token_url": token_url,
                     "token_edge_key": ASK_KEY,

@@ -151,9 +151,7 @@ def run(valkey: Valkey, work: Work) -> None:
     """Run a test's coroutine with a client of an empty Valkey."""
 
     async def main() -> None:
-        settings = RedisSettings.model_validate(
-            {"redis_url": valkey.url, "redis_password": valkey.password}
-        )
+        settings = RedisSettings.model_validate(valkey.login("ask"))
         Replica.settings = settings
         redis = connect(settings)
         try:

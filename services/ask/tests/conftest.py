@@ -42,8 +42,7 @@ def make_app(shared_valkey: Valkey) -> Callable[..., FastAPI]:
     def make(stub: ModelStub, **settings: Any) -> FastAPI:
         values: dict[str, Any] = {
             "mode": Mode.LOCAL,
-            "redis_url": shared_valkey.url,
-            "redis_password": shared_valkey.password,
+            **shared_valkey.login("ask"),
             "models_url": stub.url,
             "token_checksum_key": CHECKSUM_KEY,
             "token_hash_key": HASH_KEY,

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from typing import Any
 
+import boto3  # pyright: ignore[reportMissingTypeStubs]
 import httpx2
 import pytest
+from botocore.config import Config  # pyright: ignore[reportMissingTypeStubs]
+from botocore.exceptions import ClientError  # pyright: ignore[reportMissingTypeStubs]
 from file_store import LONG, new_key, of_server, put, run
 
 from tracemypods.deliver.files.bucket import Bucket, StoredFile
@@ -151,7 +155,8 @@ def test_a_link_holds_for_a_while_only(s3: S3) -> None:
     [
         ({"s3_secret_key": "wrong-secret"}, "file_store_refused"),
         ({"s3_access_key": "nobody", "s3_secret_key": "x"}, "file_store_refused"),
-        ({"s3_bucket": "no-such-bucket"}, "file_bucket_missing"),
+        # Whoever may not use a bucket is not told whether it is there.
+        ({"s3_bucket": "no-such-bucket"}, "file_store_refused"),
     ],
 )
 def test_wrong_settings_have_names_of_their_own(
@@ -168,6 +173,37 @@ def test_wrong_settings_have_names_of_their_own(
     assert shown
     for secret in (s3.access_key, s3.secret_key, "wrong-secret", "nobody"):
         assert secret not in shown
+
+
+def test_a_bucket_that_is_not_there_is_named_to_those_who_may_know(s3: S3) -> None:
+    async def work(bucket: Bucket) -> None:
+        with pytest.raises(Unavailable) as failed:
+            await bucket.check()
+        assert failed.value.code == "file_bucket_missing"
+
+    root = {"s3_access_key": s3.root[0], "s3_secret_key": s3.root[1]}
+    run(of_server(s3, **root, s3_bucket="no-such-bucket"), work)
+
+
+def test_the_services_key_opens_its_bucket_alone(s3: S3) -> None:
+    client: Any = boto3.client(
+        "s3",
+        endpoint_url=s3.url,
+        region_name="us-east-1",
+        aws_access_key_id=s3.access_key,
+        aws_secret_access_key=s3.secret_key,
+        config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}),
+    )
+    try:
+        client.put_object(Bucket=s3.bucket, Key=new_key(), Body=CONTENT)
+        with pytest.raises(ClientError, match="AccessDenied"):
+            client.create_bucket(Bucket="another")
+        with pytest.raises(ClientError, match="AccessDenied"):
+            client.put_object(Bucket="another", Key=new_key(), Body=CONTENT)
+        with pytest.raises(ClientError, match="AccessDenied"):
+            client.delete_bucket(Bucket=s3.bucket)
+    finally:
+        client.close()
 
 
 def test_what_was_put_when_the_server_was_killed_is_there(s3: S3) -> None:

@@ -87,8 +87,7 @@ def make_order_service(
         def make(**settings: Any) -> httpx2.Client:
             values: dict[str, Any] = {
                 "mode": Mode.LOCAL,
-                "redis_url": valkey.url,
-                "redis_password": valkey.password,
+                **valkey.login("order"),
                 "mongo_url": mongo.url,
                 "mongo_database": mongo.database,
                 "kafka_url": kafka.url,

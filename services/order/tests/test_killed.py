@@ -96,8 +96,7 @@ def mortal(
     tmp_path: Path,
 ) -> Iterator[Mortal]:
     environment = {
-        "TRACEMYPODS_REDIS_URL": valkey.url,
-        "TRACEMYPODS_REDIS_PASSWORD": valkey.password,
+        **{f"TRACEMYPODS_{name.upper()}": text for name, text in valkey.login("order").items()},
         "TRACEMYPODS_MONGO_URL": mongo.url,
         "TRACEMYPODS_MONGO_DATABASE": mongo.database,
         "TRACEMYPODS_KAFKA_URL": kafka.url,

@@ -41,8 +41,7 @@ def make_token_service(
         def make(**settings: Any) -> httpx2.Client:
             values: dict[str, Any] = {
                 "mode": Mode.LOCAL,
-                "redis_url": valkey.url,
-                "redis_password": valkey.password,
+                **valkey.login("token"),
                 "token_checksum_key": CHECKSUM_KEY,
                 "token_hash_key": HASH_KEY,
                 "derivation_key": DERIVATION_KEY,

@@ -34,9 +34,7 @@ class Store:
         settings = kit_mongo.MongoSettings.model_validate(
             {"mongo_url": mongo.url, "mongo_database": mongo.database}
         )
-        redis_settings = RedisSettings.model_validate(
-            {"redis_url": valkey.url, "redis_password": valkey.password}
-        )
+        redis_settings = RedisSettings.model_validate(valkey.login("token"))
         self.clock = MovableClock(NOW)
         self.mongo = kit_mongo.connect(settings)
         self.redis = connect(redis_settings)

@@ -11,6 +11,7 @@ from typing import Any
 
 from tracemypods.local.checkout import FLEET_TABLE
 from tracemypods.local.errors import FleetError
+from tracemypods.local.ownership import NOTHING, Owns, check_owners, read_owns
 
 GATEWAY = "gateway"
 CATCH_ALL = "/*"
@@ -55,6 +56,10 @@ class Service:
     service's public routes hold. A caller need not be there yet."""
     secrets: tuple[str, ...] = ()
     """Secrets of its own. (Those of its backends and of its edges follow from the table.)"""
+    owns: Owns = NOTHING
+    """What it alone writes in Redis and in MongoDB."""
+    cluster_needs: tuple[str, ...] = ()
+    """What it needs in a cluster only, where no engine is embedded: servers that are not ours."""
 
     @property
     def module(self) -> str:
@@ -198,6 +203,8 @@ def _service(name: str, entry: Mapping[str, Any]) -> Service:
         int(entry["memory_mb"]),
         {path: tuple(callers) for path, callers in entry.get("internal", {}).items()},
         tuple(entry.get("secrets", ())),
+        read_owns(entry),
+        tuple(entry.get("cluster_needs", ())),
     )
 
 
@@ -241,6 +248,7 @@ def _check(table: Table, file: str) -> None:
         _check_sandbox(table, sandbox, file)
     for topic in table.topics.values():
         _check_topic(table, topic, file)
+    check_owners({one.name: (one.owns, one.needs) for one in table.services.values()}, file)
     if len(set(names)) != len(names):
         raise FleetError(f"{file}: two parts have the same name")
     routes = [route for service in table.ours.values() for route in service.routes]

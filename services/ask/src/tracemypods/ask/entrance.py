@@ -122,6 +122,8 @@ class Entrance:
             LEASE_SECONDS * 1000,
             network,
             *self._cache.look_for(wanted, credential.plan),
+            len(credential.hashes),
+            *lookup_keys(credential.hashes),
         ]
         for name, limits in scopes:
             arguments += (
@@ -132,7 +134,7 @@ class Entrance:
             )
         try:
             with store_failures("token_store_unavailable", "The token store"):
-                return await self._redis.script(ENTER, lookup_keys(credential.hashes), arguments)
+                return await self._redis.script(ENTER, (), arguments)
         except BaseException:
             # Redis may have counted it all the same: its caller left, or its answer was lost.
             self._give_back(credential, scopes, lease)

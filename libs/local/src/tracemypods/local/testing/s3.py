@@ -1,4 +1,7 @@
-"""An S3 server that a test can stop, kill, hang and start again; its files survive that."""
+"""An S3 server that a test can stop, kill, hang and start again; its files survive that.
+
+Its keys are those of the services that keep files, and open as much as they do in a cluster.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tracemypods.local import s3, tether
+from tracemypods.local import database_users, s3, table, tether
 from tracemypods.local.data_directory import DataDirectory
 from tracemypods.local.ports import Ports
 from tracemypods.local.probes import NotYet, S3Probe
@@ -26,6 +29,8 @@ class S3:
     def __init__(self) -> None:
         self.access_key = secrets.token_urlsafe(24)
         self.secret_key = secrets.token_urlsafe(32)
+        self.root = (secrets.token_urlsafe(24), secrets.token_urlsafe(32))
+        """The id and the key with which one may do everything."""
         self._folder = tempfile.TemporaryDirectory(prefix="tracemypods-s3-")
         self._data = DataDirectory(Path(self._folder.name))
         self._data.prepare()
@@ -57,6 +62,11 @@ class S3:
             return
         folder, home = self._data.folder(s3.NAME), self._data.run / s3.NAME
         s3.configure(home, folder, self.access_key, self.secret_key)
+        fleet = table.load()
+        theirs = (self.access_key, self.secret_key)
+        users = {name: theirs for name, one in fleet.services.items() if s3.NAME in one.needs}
+        identities = database_users.s3_identities(fleet, users, self.root)
+        (home / "identities.json").write_text(identities)
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-I", "-S", tether.__file__, str(os.getpid())),

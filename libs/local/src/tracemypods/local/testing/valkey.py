@@ -1,4 +1,8 @@
-"""A Valkey server that a test can stop, hang and start again; its data survives that."""
+"""A Valkey server that a test can stop, hang and start again; its data survives that.
+
+It has the users that a cluster's has, from the same ACL file, so that services are tested with no
+more rights than they have there.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from hashlib import sha256
+from pathlib import Path
 
-from tracemypods.local import tether
+from tracemypods.local import database_users, table, tether
 from tracemypods.local.valkey import binary
 
 _ANSWER_SECONDS = 10.0
@@ -19,10 +25,14 @@ _PAUSE_SECONDS = 0.005
 
 
 class Valkey:
-    """The server. Use as a context manager; `url` and `password` are how to reach it."""
+    """The server. Use as a context manager; `url` and `password` are how to reach it.
+
+    With `password` alone one may do everything, with what `login` says what that service may.
+    """
 
     def __init__(self) -> None:
         self.password = secrets.token_urlsafe(24)
+        self._passwords = {name: secrets.token_urlsafe(24) for name in table.load().services}
         self._folder = tempfile.TemporaryDirectory(prefix="tracemypods-valkey-")
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
@@ -32,6 +42,14 @@ class Valkey:
     def url(self) -> str:
         """Its address, without the password."""
         return f"redis://127.0.0.1:{self.port}/0"
+
+    def login(self, service: str) -> dict[str, str]:
+        """The settings with which a service reaches it as the user that it is in a cluster."""
+        return {
+            "redis_url": self.url,
+            "redis_username": service,
+            "redis_password": self._passwords[service],
+        }
 
     def __enter__(self) -> Valkey:
         self.start()
@@ -45,10 +63,14 @@ class Valkey:
         """Start it, on the same port and with the data that it had; no-op when it runs."""
         if self._process is not None:
             return
+        everything = f"user default on #{sha256(self.password.encode()).hexdigest()} ~* &* +@all"
+        acl = database_users.valkey_acl(table.load(), self._passwords, self.password)
+        users = Path(self._folder.name) / "users.acl"
+        users.write_text(acl.replace(database_users.DEFAULT_OFF, everything))
         configuration = f"""\
 bind 127.0.0.1
 port {self.port}
-requirepass {self.password}
+aclfile "{users}"
 dir "{self._folder.name}"
 appendonly yes
 save ""

@@ -15,20 +15,21 @@ from tracemypods.coalescing.client import Script
 # on the token's id, which stands in its record, so the script makes them (a single Redis allows
 # that; a cluster would not).
 #
-# KEYS: the token's `lookup_keys`. ARGV: the token's id where its record is not in Redis, else
-# nothing; the lease; tokens to reserve; milliseconds that the lease lasts; the network; the digest
-# of the question, or nothing where no kept answer is wanted; whose answers count (nothing: the
-# token's own); the millisecond since when an answer must have been kept; then per scope its name
-# (nothing: the token's own) and its limits of requests, tokens and leases.
+# ARGV: the token's id where its record is not in Redis, else nothing; the lease; tokens to reserve;
+# milliseconds that the lease lasts; the network; the digest of the question, or nothing where no
+# kept answer is wanted; whose answers count (nothing: the token's own); the millisecond since when
+# an answer must have been kept; how many hashes the token may have, and its `lookup_keys`; then per
+# scope its name (nothing: the token's own) and its limits of requests, tokens and leases. There are
+# no KEYS: whoever names some must be allowed to write them, and the token's records are read only.
 #
 # A kept answer counts as a request only. Otherwise all limits are checked before anything is
 # counted. Returns: verdict, limit, remaining, seconds until that starts anew, number of the day,
 # the record's place among the keys (0 where its id was given), the record, the kept answer. A
 # verdict of `ok` or `kept` speaks of the requests in a minute, of the scope that has the fewest
-# left. `token` comes with what lies under KEYS, where that says no more than that.
+# left. `token` comes with what lies under the `lookup_keys`, where that says no more than that.
 ENTER = Script("""
-local hashes = #KEYS / 2
-local stored = redis.call('MGET', unpack(KEYS))
+local hashes = tonumber(ARGV[9])
+local stored = redis.call('MGET', unpack(ARGV, 10, 9 + 2 * hashes))
 local id, place, record = ARGV[1], 0, false
 for index = hashes + 1, 2 * hashes do
   if stored[index] then return {'token', stored} end
@@ -55,7 +56,7 @@ local day = math.floor(time[1] / 86400)
 local midnight = (day + 1) * 86400
 local scopes = {}
 local limit, remaining, reset
-for index = 9, #ARGV, 4 do
+for index = 10 + 2 * hashes, #ARGV, 4 do
   local name = ARGV[index] ~= '' and ARGV[index] or 'ask:quota:token:' .. id
   local requests = tonumber(ARGV[index + 1])
   local counted = tonumber(redis.call('GET', name .. ':minute') or '0')
