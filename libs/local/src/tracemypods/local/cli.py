@@ -13,6 +13,7 @@ from pathlib import Path
 from tracemypods.local import (
     checkout,
     follow_logs,
+    keys_command,
     memory,
     models,
     ports,
@@ -332,6 +333,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     back.add_argument("order", metavar="ORDER", help="its id, such as ord_0199c0de…")
     back.add_argument("--paise", type=int, metavar="N", help="a part, in paise (all that is left)")
+    keys_command.add_options(
+        add("keys", keys_command.run, "make the keys of a cluster", keys_command.DESCRIPTION)
+    )
     add(
         "reset",
         reset,

@@ -21,3 +21,9 @@ def warn(text: str) -> None:
     """What may go wrong, in one line."""
     sys.stderr.write(f"warning: {text}\n")
     sys.stderr.flush()
+
+
+def tell(text: str) -> None:
+    """One line for the person alone: what the command was asked for may go elsewhere."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
