@@ -251,6 +251,11 @@ def test_a_rotated_edge_or_password_is_new_wherever_it_is(tmp_path: Path) -> Non
     one = make(FLEET, random_value, None, known=known, rotate=["redis_password"], only=["ask"])
     assert set(one.services) == {"ask"}
     assert one.services["ask"]["redis_password"] != known.services["ask"]["redis_password"]
+    with pytest.raises(BadRequest, match="together with token_hash_key only"):
+        make(FLEET, random_value, None, known=known, rotate=["token_checksum_key"])
+    theirs = made(sandboxes=True)
+    with pytest.raises(BadRequest, match="razorpay_key_secret is made by others"):
+        make(FLEET, random_value, None, known=theirs, rotate=["razorpay_key_secret"])
     for wrong in ("nothing", "operator_keys", "redis_username"):
         with pytest.raises(BadRequest, match=f"no {wrong} to rotate"):
             make(FLEET, random_value, None, known=known, rotate=[wrong])

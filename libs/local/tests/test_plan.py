@@ -58,6 +58,7 @@ def test_a_persons_settings_win_over_defaults_but_not_over_addresses(data: DataD
         TRACEMYPODS_PORT="1",
         TRACEMYPODS_HOST="0.0.0.0",  # noqa: S104 - to be ignored
         TRACEMYPODS_REDIS_URL="redis://elsewhere",
+        TRACEMYPODS_REDIS_USERNAME="asha",
         TRACEMYPODS_MONGO_URL="mongodb://elsewhere",
         TRACEMYPODS_SECRETS_DIR="/elsewhere",
         TRACEMYPODS_TOKEN_FREE_SECONDS="5",
@@ -68,6 +69,7 @@ def test_a_persons_settings_win_over_defaults_but_not_over_addresses(data: DataD
     assert environment["TRACEMYPODS_HOST"] == "127.0.0.1"
     assert environment["TRACEMYPODS_PORT"] != "1"
     assert environment["TRACEMYPODS_REDIS_URL"].startswith("redis://127.0.0.1:")
+    assert "TRACEMYPODS_REDIS_USERNAME" not in environment
     assert environment["TRACEMYPODS_MONGO_URL"].startswith("mongodb://127.0.0.1:")
     assert environment["TRACEMYPODS_SECRETS_DIR"] == str(data.run / "secrets" / "token")
     assert environment["TRACEMYPODS_TOKEN_FREE_SECONDS"] == "5"

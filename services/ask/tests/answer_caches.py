@@ -100,6 +100,7 @@ class Replica:
     def __init__(self, redis: Redis, policy: CachePolicy = PRIVATE, **store: Any) -> None:
         options: dict[str, Any] = {"seconds": 60, "per_token": 100, "memory_share": 0.8, **store}
         self.hot = connect_coalescing(self.settings)
+        self.everything = redis
         self.relay = MortalRelay(redis, self.hot)
         self.store = AnswerStore(self.hot, **options)
         self.cache = AnswerCache(policy, self.store, self.relay, CollectorRegistry())
@@ -117,7 +118,7 @@ class Replica:
     ) -> tuple[LookUp, AsyncGenerator[Event]]:
         """What the routes do."""
         wanted = self.cache.wanted(asked).limited(control)
-        await self.hot.execute("SET", record_key(caller.id), caller.model_dump_json())
+        await self.everything.set(record_key(caller.id), caller.model_dump_json())
         credential = Credential(caller.plan, [caller.id])
         found = (await self.entrance.enter(credential, "127.0.0.1", 1, wanted)).found
         if found.answer is not None:
@@ -148,12 +149,18 @@ Work = Callable[[Redis], Awaitable[None]]
 
 
 def run(valkey: Valkey, work: Work) -> None:
-    """Run a test's coroutine with a client of an empty Valkey."""
+    """Run a test's coroutine with a client of an empty Valkey, which may do everything there.
+
+    Replicas are on their hot paths who ask is.
+    """
 
     async def main() -> None:
-        settings = RedisSettings.model_validate(valkey.login("ask"))
-        Replica.settings = settings
-        redis = connect(settings)
+        Replica.settings = RedisSettings.model_validate(valkey.login("ask"))
+        redis = connect(
+            RedisSettings.model_validate(
+                {"redis_url": valkey.url, "redis_password": valkey.password}
+            )
+        )
         try:
             await work(redis)
         finally:

@@ -46,6 +46,8 @@ ONLY_GIVEN: dict[str, tuple[str, ...]] = {
 
 ROTATED_BESIDE = ("token_hash_key", "token_derivation_key")
 """Keys that services take two of: the one before stays beside the new one for a while."""
+ROTATED_WITH = {"token_checksum_key": "token_hash_key"}
+"""A token is given again under new keys only where the second of these is new, too."""
 
 _BYTES = 32
 _FIXED_LENGTH = 48
@@ -157,6 +159,8 @@ class _Making:
                 raise BadRequest(f"there is no {name} to rotate")
             if self._is_others(name) and name not in self._given:
                 raise BadRequest(f"{name} is made by others: give the new one")
+            if ROTATED_WITH.get(name, name) not in names:
+                raise BadRequest(f"{name} is rotated together with {ROTATED_WITH[name]} only")
             for one in holders:
                 old = self._held[one].pop(name)
                 if name in ROTATED_BESIDE:

@@ -54,6 +54,8 @@ _ADDRESSES = frozenset(
         "TRACEMYPODS_PORT",
         "TRACEMYPODS_SECRETS_DIR",
         REDIS_URL,
+        # The launcher's Valkey has no users.
+        "TRACEMYPODS_REDIS_USERNAME",
         mongo.URL_VARIABLE,
         kafka.URL_VARIABLE,
         models.URL_VARIABLE,
