@@ -42,10 +42,14 @@ def documents(keys: Keys, place: Place) -> dict[str, str]:
 
 
 def entries(keys: Keys) -> dict[str, dict[str, str]]:
-    """What is in each Secret, by its service's or server's name, not yet in base64."""
+    """What is in each Secret, by its service's or server's name, not yet in base64.
+
+    A service without keys has no Secret.
+    """
     services = {
         name: {f"{PREFIX}{key}": value for key, value in values.items()}
         for name, values in keys.services.items()
+        if values
     }
     return {**services, **{name: dict(values) for name, values in keys.servers.items()}}
 
@@ -132,7 +136,7 @@ metadata:
     app.kubernetes.io/instance: {place.release}
     app.kubernetes.io/component: {component}
 type: Opaque
-{"data:" if data else "data: {}"}
+data:
 {data}"""
 
 
