@@ -282,6 +282,12 @@ def test_a_further_operator_comes_beside_the_first() -> None:
         lines = keys.services[service]["operator_keys"].splitlines()
         assert [json.loads(line)["name"] for line in lines] == ["first", "asha"]
         assert lines[:1] == known.services[service]["operator_keys"].splitlines()
+    left = make(FLEET, random_value, None, known=keys, withdraw=["first"])
+    for service in ("token", "deliver"):
+        (line,) = left.services[service]["operator_keys"].splitlines()
+        assert json.loads(line)["name"] == "asha"
+    with pytest.raises(BadRequest, match="no operator called first"):
+        make(FLEET, random_value, None, known=left, withdraw=["first"])
     with pytest.raises(BadRequest, match="an operator called first already"):
         make(FLEET, random_value, lambda: random_operator("first"), known=known)
     with pytest.raises(BadRequest, match="an operator is for all services"):
@@ -299,7 +305,8 @@ def test_services_that_know_different_keys_are_named() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--rotate", "edge_order_token"], "--rotate needs --add"),
+        (["--rotate", "edge_order_token"], "this needs --add"),
+        (["--withdraw", "first"], "this needs --add"),
         (["--given", "razorpay_key_secret"], "is not NAME=FILE"),
         (["--given", "razorpay_key_secret=/nowhere"], "/nowhere can't be read"),
         (["--release", "Shop"], "no name that Kubernetes takes"),

@@ -108,14 +108,16 @@ def make(
     known: Keys | None = None,
     given: Values | None = None,
     rotate: Collection[str] = (),
+    withdraw: Collection[str] = (),
     only: Collection[str] = (),
     sandboxes: bool = False,
 ) -> Keys:
     """All keys of a cluster, or those of the services in `only`.
 
     What is in `known` stays, unless `rotate` names it; `given` holds what others have made.
-    `operator` makes an operator's key beside those that are known; there is none without it. With
-    `sandboxes` they are there, and what they stand for is made, too.
+    `operator` makes an operator's key beside those that are known; there is none without it. The
+    operators in `withdraw` are known no more. With `sandboxes` they are there, and what they stand
+    for is made, too.
 
     Raises BadRequest for names that there are not, for a key that nobody can make, and where a
     service that is not in `only` would have to get a new key, too; FleetError where two services
@@ -123,6 +125,7 @@ def make(
     """
     making = _Making(table, value, known or Keys(), given or {}, sandboxes)
     making.rotate(rotate, only)
+    making.withdraw(withdraw)
     making.make(only)
     key = making.add_operator(operator, only) if operator else None
     servers = making.servers() if known or not only else {}
@@ -165,6 +168,19 @@ class _Making:
                 old = self._held[one].pop(name)
                 if name in ROTATED_BESIDE:
                     self._held[one][f"{name}{PREVIOUS}"] = old
+
+    def withdraw(self, names: Collection[str]) -> None:
+        """Let no service know these operators any more."""
+        for name in names:
+            found = False
+            for held in self._held.values():
+                lines = held.get(OPERATOR_KEYS, "").splitlines(keepends=True)
+                kept = [line for line in lines if json.loads(line)["name"] != name]
+                if len(kept) < len(lines):
+                    found = True
+                    held[OPERATOR_KEYS] = "".join(kept)
+            if not found:
+                raise BadRequest(f"there is no operator called {name}")
 
     def make(self, only: Collection[str]) -> None:
         """Give each service what it needs and has not."""

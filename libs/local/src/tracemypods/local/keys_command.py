@@ -59,6 +59,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="what the operator is called (first); with --add, one more operator",
     )
     parser.add_argument(
+        "--withdraw",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="with --add: let no service know this operator any more",
+    )
+    parser.add_argument(
         "--sandboxes",
         action="store_true",
         help="for a cluster in demo mode: sandboxes have keys, too, and Razorpay's are made",
@@ -77,8 +84,8 @@ def run(options: argparse.Namespace) -> int:
         place = key_files.agree(there, options.release, options.namespace)
     else:
         place = key_files.Place(options.release or "tracemypods", options.namespace)
-    if options.rotate and known is None:
-        raise BadRequest("--rotate needs --add: the folder with the keys that there are")
+    if (options.rotate or options.withdraw) and known is None:
+        raise BadRequest("this needs --add: the folder with the keys that there are")
     operator = options.operator or (None if known else "first")
     made = keys.make(
         fleet,
@@ -87,6 +94,7 @@ def run(options: argparse.Namespace) -> int:
         known=known,
         given=_given(options.given),
         rotate=options.rotate,
+        withdraw=options.withdraw,
         only=options.only,
         sandboxes=options.sandboxes,
     )
