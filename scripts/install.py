@@ -44,6 +44,8 @@ NETWORK = {
 }
 """What a person has set of these wins."""
 
+ONLINE = "check that the package registry can be reached, then run this again"
+
 
 class SetupError(Exception):
     """A step failed; the message says what happened and what to do."""
@@ -137,34 +139,55 @@ def make_environment() -> None:
     )
 
 
-def install_python() -> None:
-    """Install the locked packages and this repository's own, when either has changed."""
+def install_python(development: bool) -> None:
+    """Install the locked packages and this repository's own, when either has changed.
+
+    What is for development goes on top, and stays once it is there.
+    """
     locks = [ROOT / "requirements-uv.lock", ROOT / "requirements.lock"]
     current = digest(*locks, *(member / "pyproject.toml" for member in MEMBERS))
     stamp = VENV / "tracemypods-installed"
-    if stamp.exists() and stamp.read_text() == current:
+    if not stamp.exists() or stamp.read_text() != current:
+        stamp.unlink(missing_ok=True)
+        install_fleet(locks)
+        stamp.write_text(current)
+    more = ROOT / "requirements-dev.lock"
+    # What is installed for the fleet is not touched here, so its stamp, after which running
+    # services are started again, stays as it is.
+    further, both = VENV / "tracemypods-development", f"{current} {digest(more)}"
+    if not (development or further.exists()) or (further.exists() and further.read_text() == both):
         return
-    stamp.unlink(missing_ok=True)
-    online = "check that the package registry can be reached, then run this again"
+    download(
+        "Python packages for tests of the chart and the images (about 100 MB)",
+        [
+            *(str(BIN / "uv"), "pip", "install", "--no-deps", "--require-hashes"),
+            *("--python", str(BIN / "python"), "-r", str(more)),
+        ],
+        ONLINE,
+    )
+    further.write_text(both)
+
+
+def install_fleet(locks: list[Path]) -> None:
+    """Install what the fleet needs and nothing besides, from uv's lock and the packages'."""
     python = str(BIN / "python")
     download(
         "uv, the installer",
         [python, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(locks[0])],
-        online,
+        ONLINE,
     )
     uv = [str(BIN / "uv"), "pip"]
     download(
         "Python packages (about 360 MB the first time)",
         [*uv, "sync", "--require-hashes", "--python", python, str(locks[1])],
-        online,
+        ONLINE,
     )
     editable = [argument for member in MEMBERS for argument in ("-e", str(member))]
     download(
         "the fleet's own packages",
         [*uv, "install", "--no-deps", "--python", python, *editable],
-        online,
+        ONLINE,
     )
-    stamp.write_text(current)
 
 
 def install_frontend(development: bool) -> None:
@@ -191,7 +214,8 @@ def main() -> int:
     parser.add_argument(
         "--development",
         action="store_true",
-        help="also install what only the tests need (a Chromium for the browser tests)",
+        help="also install what only the tests need (a Chromium for the browser tests, and what "
+        "checks the chart and the images)",
     )
     arguments = parser.parse_args()
     if sys.version_info < MINIMUM:
@@ -203,7 +227,7 @@ def main() -> int:
         return 1
     try:
         make_environment()
-        install_python()
+        install_python(arguments.development)
         install_frontend(arguments.development)
     except SetupError as error:
         print(f"error: {error}", file=sys.stderr)

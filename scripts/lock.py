@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Write requirements.lock: every package of every member, for every platform, with hashes.
 
+And requirements-dev.lock: what only tests of the chart and of the images take, at the same pins.
 Existing pins stay unless `--upgrade` is given. No address of a registry gets into the file.
 """
 
@@ -21,15 +22,25 @@ def main() -> int:
     upgrade = parser.parse_args().upgrade
     members = sorted([*ROOT.glob("libs/*/pyproject.toml"), *ROOT.glob("services/*/pyproject.toml")])
     names = [tomllib.loads(member.read_text())["project"]["name"] for member in members]
-    command = [
+    common = [
         *(str(ROOT / ".venv/bin/uv"), "pip", "compile", "--quiet"),
-        *("--universal", "--generate-hashes", "--no-header", "--group", "dev"),
-        *(part for name in names for part in ("--no-emit-package", name)),
+        *("--universal", "--generate-hashes", "--no-header"),
         *(["--upgrade"] if upgrade else []),
+    ]
+    command = [
+        *(*common, "--group", "dev"),
+        *(part for name in names for part in ("--no-emit-package", name)),
         *("--output-file", "requirements.lock"),
         *(str(member.relative_to(ROOT)) for member in members),
     ]
-    return subprocess.run(command, cwd=ROOT, check=False).returncode
+    development = [
+        *(*common, "--group", "deployment", "--constraints", "requirements.lock"),
+        *("--output-file", "requirements-dev.lock"),
+    ]
+    return (
+        subprocess.run(command, cwd=ROOT, check=False).returncode
+        or subprocess.run(development, cwd=ROOT, check=False).returncode
+    )
 
 
 if __name__ == "__main__":

@@ -186,3 +186,32 @@ def test_an_environment_that_was_left_half_made_is_made_anew(
         (tmp_path / "venv" / "bin" / name).touch()
     install.make_environment()
     assert len(made) == 1
+
+
+def test_what_is_for_development_goes_on_top_and_stays_current(
+    install: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(install, "ROOT", tmp_path)
+    monkeypatch.setattr(install, "MEMBERS", [])
+    monkeypatch.setattr(install, "VENV", tmp_path)
+    monkeypatch.setattr(install, "download", lambda _title, command, *_: done.append(command[-1]))
+    locks = [tmp_path / f"requirements{ending}.lock" for ending in ("-uv", "", "-dev")]
+    for lock in locks:
+        lock.write_text("one==1")
+
+    def installs(development: bool) -> list[str]:
+        done.clear()
+        install.install_python(development)
+        return [name for name in done if name.endswith(".lock")]
+
+    assert installs(development=False) == [str(lock) for lock in locks[:2]]
+    stamp = (tmp_path / "tracemypods-installed").read_text()
+    assert installs(development=True) == [str(locks[2])]
+    assert (tmp_path / "tracemypods-installed").read_text() == stamp
+    assert installs(development=True) == installs(development=False) == []
+    locks[2].write_text("two==2")
+    assert installs(development=False) == [str(locks[2])]
+    # Installing what the fleet needs takes away all else.
+    locks[1].write_text("two==2")
+    assert installs(development=False) == [str(lock) for lock in locks]
