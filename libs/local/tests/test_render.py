@@ -65,14 +65,17 @@ def test_check_fails_and_changes_nothing_when_something_is_not_current(
 ) -> None:
     monkeypatch.setattr(checkout, "ROOT", tmp_path)
     monkeypatch.setattr(checkout, "CADDYFILE", tmp_path / "gateway" / "Caddyfile")
+    monkeypatch.setattr(checkout, "CHART", tmp_path / "chart")
     monkeypatch.setattr(checkout, "README", tmp_path / "README.md")
     (tmp_path / "README.md").write_text(f"# Title\n{TABLE_BEGIN}\n{TABLE_END}\nrest\n")
     assert cli.main(["render", "--check"]) == 1
     said = capsys.readouterr().out.splitlines()
-    assert said == [
-        "gateway/Caddyfile is not what fleet.toml says: run `make render`",
-        "README.md is not what fleet.toml says: run `make render`",
-    ]
+    assert {line.partition(" ")[0] for line in said} == {
+        *("gateway/Caddyfile", "README.md", "chart/files/fleet.json", "chart/files/dev-keys.json"),
+        *("chart/files/Caddyfile", "chart/files/Caddyfile.demo"),
+        *(f"chart/files/config/{file.name}" for file in checkout.CONFIG.glob("*.toml")),
+    }
+    assert all(line.endswith(" is not what fleet.toml says: run `make render`") for line in said)
     assert not (tmp_path / "gateway").exists()
     assert cli.main(["render"]) == 0
     assert cli.main(["render", "--check"]) == 0
@@ -182,6 +185,12 @@ def test_half_a_pair_of_markers_is_refused() -> None:
         ('["pay", "site"]', '["pay_ment"]', "pay_ment is no caller"),
         ('"/shop", ', '"/internal/shop", ', "is not public"),
         ('"/*"', '"/site"', "exactly one service must list"),
+        ("memory_mb = 20", 'memory_mb = 20\nscales_by = "moon"', "scales_by = 'moon'"),
+        ("memory_mb = 20", "memory_mb = 20\ndrain_seconds = 0", "post: no such memory or time"),
+        ("memory_mb = 20", 'memory_mb = 20\nconfig = ["../a.toml"]', "is no file of config/"),
+        ("memory_mb = 20", 'memory_mb = 20\npublic_egress = ["x"]', "x is public, but no need"),
+        ("memory_mb = 20", 'memory_mb = 20\ncluster_needs = ["x"]', "post needs x, which is not"),
+        ("[services.shop]", "[cluster.x]\nsummary = 'X'\nport = 0\n[services.shop]", "is no port"),
     ],
 )
 def test_a_wrong_table_is_refused(toml: Path, old: str, new: str, message: str) -> None:

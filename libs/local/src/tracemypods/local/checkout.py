@@ -12,6 +12,7 @@ FLEET_TABLE = ROOT / "fleet.toml"
 CONFIG = ROOT / "config"
 FRONTEND = ROOT / "frontend"
 CADDYFILE = ROOT / "deploy" / "gateway" / "Caddyfile"
+CHART = ROOT / "deploy" / "helm" / "tracemypods"
 README = ROOT / "README.md"
 DEFAULT_DATA = ROOT / ".local"
 

@@ -1,4 +1,5 @@
-"""What is rendered from fleet.toml: the gateway's configuration and the tables in README.md."""
+"""What is rendered from fleet.toml: the gateway's configuration, the chart's files, README.md's
+tables."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tracemypods.local import checkout
+from tracemypods.local import chart, checkout
 from tracemypods.local.errors import FleetError
 from tracemypods.local.gateway import upstream_variable
 from tracemypods.local.table import CATCH_ALL, Sandbox, Service, Table, load
@@ -35,7 +36,10 @@ class Rendered:
 def everything(table: Table | None = None) -> list[Rendered]:
     """All rendered files. Raises FleetError for half a pair of markers in README.md."""
     table = table or load()
-    found = [Rendered(checkout.CADDYFILE, caddyfile(table))]
+    plain = caddyfile(table)
+    gateways = {"Caddyfile": plain, "Caddyfile.demo": caddyfile(table, chart.demo_sandboxes(table))}
+    found = [Rendered(checkout.CADDYFILE, plain)]
+    found += [Rendered(path, text) for path, text in chart.files(table, gateways).items()]
     if checkout.README.is_file():
         readme = checkout.README.read_text()
         if TABLE_BEGIN in readme or TABLE_END in readme:

@@ -10,6 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from tracemypods.local.checkout import FLEET_TABLE
+from tracemypods.local.containers import (
+    ClusterPart,
+    Container,
+    check_cluster,
+    check_container,
+    read_cluster_part,
+    read_container,
+)
 from tracemypods.local.errors import FleetError
 from tracemypods.local.ownership import NOTHING, Owns, check_owners, read_owns
 
@@ -60,6 +68,8 @@ class Service:
     """What it alone writes in Redis and in MongoDB."""
     cluster_needs: tuple[str, ...] = ()
     """What it needs in a cluster only, where no engine is embedded: servers that are not ours."""
+    container: Container = field(default_factory=Container)
+    """What holds of it in containers and clusters."""
 
     @property
     def module(self) -> str:
@@ -69,7 +79,7 @@ class Service:
 
 @dataclass(frozen=True)
 class Sandbox(Service):
-    """Ours, too, and in place of what is paid or hosted elsewhere; in local mode only.
+    """Ours, too, and in place of what is paid or hosted elsewhere; never in production.
 
     It is told its own address as a service is, and what else it needs likewise.
     """
@@ -80,6 +90,8 @@ class Sandbox(Service):
     """What services may need of it, each with its address, in which `{http}` and the names of its
     ports stand for host:port: `smtp = "smtp://{smtp}"`. Whoever needs `smtp` gets that as
     TRACEMYPODS_SMTP_URL."""
+    in_demo: bool = False
+    """It runs in demo mode, too: in containers, where other servers stand for the rest."""
 
     @property
     def module(self) -> str:
@@ -110,6 +122,8 @@ class Table:
     sandboxes: Mapping[str, Sandbox]
     services: Mapping[str, Service]
     topics: Mapping[str, Topic] = field(default_factory=dict[str, Topic])
+    cluster: Mapping[str, ClusterPart] = field(default_factory=dict[str, ClusterPart])
+    """What stands for needs in a cluster."""
 
     @property
     def part_names(self) -> tuple[str, ...]:
@@ -185,6 +199,10 @@ def load(path: Path = FLEET_TABLE) -> Table:
             },
             services={name: _service(name, entry) for name, entry in raw["services"].items()},
             topics={name: _topic(name, entry) for name, entry in raw.get("topics", {}).items()},
+            cluster={
+                name: read_cluster_part(name, entry)
+                for name, entry in raw.get("cluster", {}).items()
+            },
         )
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise FleetError(f"{path.name} can't be read: {error}") from None
@@ -205,6 +223,7 @@ def _service(name: str, entry: Mapping[str, Any]) -> Service:
         tuple(entry.get("secrets", ())),
         read_owns(entry),
         tuple(entry.get("cluster_needs", ())),
+        read_container(entry),
     )
 
 
@@ -224,6 +243,8 @@ def _sandbox(name: str, entry: Mapping[str, Any]) -> Sandbox:
         secrets=tuple(entry.get("secrets", ())),
         ports=tuple(entry.get("ports", ())),
         provides=dict(entry.get("provides", {})),
+        container=read_container(entry),
+        in_demo=bool(entry.get("in_demo", False)),
     )
 
 
@@ -244,6 +265,12 @@ def _check(table: Table, file: str) -> None:
                     f"{file}: {service.name}: what is under {LOCAL}, and that only, is a sandbox's"
                 )
         _check_internal(service, file)
+        check_container(service.name, service.container, service.needs, file)
+    check_cluster(
+        table.cluster,
+        {service.name: service.cluster_needs for service in table.ours.values()},
+        file,
+    )
     for sandbox in table.sandboxes.values():
         _check_sandbox(table, sandbox, file)
     for topic in table.topics.values():
