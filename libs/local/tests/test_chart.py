@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -111,7 +112,8 @@ def test_only_sandboxes_of_demo_mode_are_there(toml: Path) -> None:
 
 
 def test_development_keys_say_that_they_are_and_are_shared_by_both_ends(toml: Path) -> None:
-    keys = chart.development_keys(table.load(toml))
+    found = chart.development_keys(table.load(toml))
+    keys = found["services"]
     assert sorted(keys) == ["bank", "shop", "site"]
     assert keys["shop"]["tracemypods_edge_site_shop"] == keys["site"]["tracemypods_edge_site_shop"]
     plain = [
@@ -124,6 +126,7 @@ def test_development_keys_say_that_they_are_and_are_shared_by_both_ends(toml: Pa
     assert "redis_password" in keys["shop"]["tracemypods_redis_password"]
     operator = json.loads(keys["shop"]["tracemypods_operator_keys"])
     assert (operator["name"], operator["scopes"]) == ("dev", ["*"])
+    assert operator["sha256"] == hashlib.sha256(found["operator"].encode()).hexdigest()
 
 
 @pytest.mark.parametrize(

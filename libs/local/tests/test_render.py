@@ -72,7 +72,7 @@ def test_check_fails_and_changes_nothing_when_something_is_not_current(
     said = capsys.readouterr().out.splitlines()
     assert {line.partition(" ")[0] for line in said} == {
         *("gateway/Caddyfile", "README.md", "chart/files/fleet.json", "chart/files/dev-keys.json"),
-        *("chart/files/Caddyfile", "chart/files/Caddyfile.demo"),
+        *("chart/files/Caddyfile", "chart/files/Caddyfile.demo", "chart/files/images.json"),
         *(f"chart/files/config/{file.name}" for file in checkout.CONFIG.glob("*.toml")),
     }
     assert all(line.endswith(" is not what fleet.toml says: run `make render`") for line in said)

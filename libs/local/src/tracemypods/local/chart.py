@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from tracemypods.local.table import CATCH_ALL, INTERNAL, Sandbox, Service, Table
 
 FACTS = "fleet.json"
 DEVELOPMENT_KEYS = "dev-keys.json"
+IMAGES = "images.json"
 DEVELOPMENT_PREFIX = "dev-only-"
 """How every key begins that is the same in every cluster."""
 
@@ -30,7 +32,7 @@ OF_CLUSTER: dict[str, tuple[str, ...]] = {
 }
 """What whoever needs a part of a cluster must know, where that part asks for it."""
 
-_DEVELOPMENT_OPERATOR = "dev-only-operator"
+_DEVELOPMENT_OPERATOR = "operator"
 _DEVELOPMENT_OPERATOR_SINCE = "2026-01-01T00:00:00Z"
 
 
@@ -43,6 +45,7 @@ def files(table: Table, gateways: Mapping[str, str]) -> dict[Path, str]:
     return {
         folder / FACTS: _json(facts(table)),
         folder / DEVELOPMENT_KEYS: _json(development_keys(table)),
+        folder / IMAGES: _json(tomllib.loads(checkout.THIRD_PARTY_IMAGES.read_text())),
         **{folder / name: text for name, text in gateways.items()},
         **{
             folder / "config" / file.name: file.read_text()
@@ -82,16 +85,18 @@ def demo_sandboxes(table: Table) -> list[Sandbox]:
     return [one for one in table.sandboxes.values() if one.in_demo]
 
 
-def development_keys(table: Table) -> dict[str, dict[str, str]]:
-    """What each service's Secret holds in demo mode, the same everywhere: known to everybody."""
-    operator = hashlib.sha256(_development_key(_DEVELOPMENT_OPERATOR).encode()).hexdigest()
+def development_keys(table: Table) -> dict[str, Any]:
+    """What each service's Secret holds in demo mode, the same everywhere and known to everybody:
+    `services` has it by service and file, `operator` is the operator's own key."""
+    operator_key = _development_key(_DEVELOPMENT_OPERATOR)
+    operator = hashlib.sha256(operator_key.encode()).hexdigest()
     operators = {
         "name": "dev",
         "sha256": operator,
         "scopes": ["*"],
         "created": _DEVELOPMENT_OPERATOR_SINCE,
     }
-    return {
+    services = {
         one.name: {
             _file(name): json.dumps(operators)
             if name == secrets.OPERATOR_KEYS
@@ -100,6 +105,7 @@ def development_keys(table: Table) -> dict[str, dict[str, str]]:
         }
         for one in (*table.services.values(), *demo_sandboxes(table))
     }
+    return {"operator": operator_key, "services": services}
 
 
 def _service(table: Table, service: Service) -> dict[str, Any]:

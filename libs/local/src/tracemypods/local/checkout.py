@@ -13,6 +13,7 @@ CONFIG = ROOT / "config"
 FRONTEND = ROOT / "frontend"
 CADDYFILE = ROOT / "deploy" / "gateway" / "Caddyfile"
 CHART = ROOT / "deploy" / "helm" / "tracemypods"
+THIRD_PARTY_IMAGES = ROOT / "deploy" / "images" / "third-party.toml"
 README = ROOT / "README.md"
 DEFAULT_DATA = ROOT / ".local"
 
