@@ -134,7 +134,7 @@ TRACEMYPODS_RAZORPAY_KEY_ID: {{ $backend.keyId }}
 {{- $_ := set $environment (printf "%sHOSTS" .service.prefix) (toJson (list (include "tracemypods.publicHost" .root))) -}}
 {{- $_ := set $environment (printf "%sSITE_ORIGINS" .service.prefix) (toJson (list (.root.Values.publicUrl | default "http://localhost:8080"))) -}}
 {{- end -}}
-{{- toJson (merge (deepCopy .service.tuned.settings) $environment) -}}
+{{- include "tracemypods.over" (dict "below" $environment "above" .service.tuned.settings) -}}
 {{- end -}}
 
 {{/* The names of the files that a service's Secret has to have. JSON: files. Takes root and service. */}}

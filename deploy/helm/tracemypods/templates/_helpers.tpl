@@ -32,13 +32,27 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name (.root.Chart.Version | replace "+" "_") }}
 {{- end -}}
 
+{{/* Values over others: maps are merged, all else is replaced, by false and by nothing too (which
+     `merge` does not). JSON. Takes below and above. */}}
+{{- define "tracemypods.over" -}}
+{{- $found := deepCopy .below -}}
+{{- range $key, $value := .above -}}
+{{- $known := get $found $key -}}
+{{- if and (kindIs "map" $known) (kindIs "map" $value) -}}
+{{- $value = include "tracemypods.over" (dict "below" $known "above" $value) | fromJson -}}
+{{- end -}}
+{{- $_ := set $found $key $value -}}
+{{- end -}}
+{{- toJson $found -}}
+{{- end -}}
+
 {{/* The services and sandboxes of this release, by name: what fleet.toml says, with `tuned`, which is
      what operators say, and `sandbox`. JSON. */}}
 {{- define "tracemypods.ours" -}}
 {{- $facts := include "tracemypods.facts" . | fromJson -}}
 {{- $ours := dict -}}
 {{- range $name, $service := $facts.services -}}
-{{- $tuned := merge (deepCopy (dig $name dict $.Values.services)) (deepCopy $.Values.defaults) -}}
+{{- $tuned := include "tracemypods.over" (dict "below" $.Values.defaults "above" (dig $name dict $.Values.services)) | fromJson -}}
 {{- if $tuned.enabled -}}
 {{- $_ := set $ours $name (merge (dict "tuned" $tuned "sandbox" false) $service) -}}
 {{- end -}}
@@ -46,7 +60,8 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name (.root.Chart.Version | replace
 {{- range $name, $sandbox := $facts.sandboxes -}}
 {{- range $need := $sandbox.provides -}}
 {{- if dig $need "inside" false $.Values.backends -}}
-{{- $tuned := merge (dict "replicas" 1) (deepCopy (dig $name dict $.Values.services)) (deepCopy $.Values.defaults) -}}
+{{- $tuned := include "tracemypods.over" (dict "below" $.Values.defaults "above" (dig $name dict $.Values.services)) | fromJson -}}
+{{- $tuned = set $tuned "replicas" 1 -}}
 {{- $_ := set $ours $name (merge (dict "tuned" $tuned "sandbox" true) $sandbox) -}}
 {{- end -}}
 {{- end -}}

@@ -15,7 +15,7 @@ from typing import Any
 
 from tracemypods.local import checkout, secrets
 from tracemypods.local.errors import FleetError
-from tracemypods.local.table import CATCH_ALL, INTERNAL, Sandbox, Service, Table
+from tracemypods.local.table import CATCH_ALL, INTERNAL, NEVER_PUBLIC, Sandbox, Service, Table
 
 FACTS = "fleet.json"
 DEVELOPMENT_KEYS = "dev-keys.json"
@@ -68,7 +68,10 @@ def facts(table: Table) -> dict[str, Any]:
             for need, names in OF_CLUSTER.items()
             if need in table.cluster
         },
-        "inner": [INTERNAL.rstrip("/"), *table.inside],
+        "neverPublic": [
+            *(_route(path) for path in NEVER_PUBLIC),
+            *(_route(f"{path.rstrip('/')}/*") for path in (INTERNAL, *table.inside)),
+        ],
         "topics": {
             topic.name: {
                 "partitions": topic.partitions,

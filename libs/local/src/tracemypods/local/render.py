@@ -10,7 +10,7 @@ from pathlib import Path
 from tracemypods.local import chart, checkout
 from tracemypods.local.errors import FleetError
 from tracemypods.local.gateway import upstream_variable
-from tracemypods.local.table import CATCH_ALL, Sandbox, Service, Table, load
+from tracemypods.local.table import CATCH_ALL, NEVER_PUBLIC, Sandbox, Service, Table, load
 
 TABLE_BEGIN = "<!-- fleet:begin -->"
 TABLE_END = "<!-- fleet:end -->"
@@ -111,6 +111,7 @@ def caddyfile(table: Table, sandboxes: Iterable[Sandbox] = ()) -> str:
     text = _TEMPLATE.read_text()
     for name, value in {
         "<<body limit>>": BODY_LIMIT,
+        "<<never public>>": "".join(f" {path}" for path in NEVER_PUBLIC),
         "<<inside>>": "".join(f" {path} {path}/*" for path in table.inside),
         "<<routes>>\n": routes,
         "<<catch-all>>": _upstream(catch_all[0]),

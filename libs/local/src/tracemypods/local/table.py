@@ -24,6 +24,8 @@ from tracemypods.local.ownership import NOTHING, Owns, check_owners, read_owns
 GATEWAY = "gateway"
 CATCH_ALL = "/*"
 INTERNAL = "/internal/"
+NEVER_PUBLIC = ("/livez", "/readyz", "/version", "/metrics", "/openapi.json")
+"""Routes that every service has, for the fleet alone."""
 LOCAL = "/local/"
 """What is below it is the sandboxes', and theirs alone."""
 _TOPIC = re.compile(r"[a-z][a-z0-9-]{0,99}")
