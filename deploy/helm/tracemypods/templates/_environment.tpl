@@ -111,8 +111,10 @@ TRACEMYPODS_RAZORPAY_KEY_ID: {{ $backend.keyId }}
   "TRACEMYPODS_MODE" .root.Values.mode
   "TRACEMYPODS_HOST" "0.0.0.0"
   "TRACEMYPODS_PORT" "8000"
-  "TRACEMYPODS_DRAIN_SECONDS" (toString .service.drainSeconds)
-  "TRACEMYPODS_SECRETS_DIR" "/secrets" -}}
+  "TRACEMYPODS_DRAIN_SECONDS" (toString .service.drainSeconds) -}}
+{{- if include "tracemypods.hasSecret" . -}}
+{{- $_ := set $environment "TRACEMYPODS_SECRETS_DIR" "/secrets" -}}
+{{- end -}}
 {{- if .service.config -}}
 {{- $_ := set $environment "TRACEMYPODS_CONFIG_DIR" "/config" -}}
 {{- end -}}
@@ -147,4 +149,9 @@ TRACEMYPODS_RAZORPAY_KEY_ID: {{ $backend.keyId }}
 {{- end -}}
 {{- end -}}
 {{- toJson (dict "files" (uniq $files)) -}}
+{{- end -}}
+
+{{/* "yes" where a service has keys at all. Takes root and service. */}}
+{{- define "tracemypods.hasSecret" -}}
+{{- if or .service.tuned.existingSecret (include "tracemypods.secretFiles" . | fromJson).files -}}yes{{- end -}}
 {{- end -}}

@@ -121,7 +121,9 @@ spec:
             seconds: {{ .root.Values.preStopSeconds }}
       volumeMounts:
         - { name: tmp, mountPath: /tmp }
+        {{- if include "tracemypods.hasSecret" . }}
         - { name: secrets, mountPath: /secrets, readOnly: true }
+        {{- end }}
         {{- if .service.config }}
         - { name: config, mountPath: /config, readOnly: true }
         {{- end }}
@@ -132,10 +134,12 @@ spec:
     - name: tmp
       emptyDir:
         sizeLimit: {{ $tuned.temporary }}
+    {{- if include "tracemypods.hasSecret" . }}
     - name: secrets
       secret:
         secretName: {{ include "tracemypods.secretName" . }}
         defaultMode: 0440
+    {{- end }}
     {{- if .service.config }}
     - name: config
       configMap:
