@@ -11,7 +11,7 @@ import pytest
 from rendered_chart import CASES, Manifest, Rendered, at, over, render
 
 from tracemypods.local import table
-from tracemypods.local.secrets import of_service
+from tracemypods.local.keys import needed
 
 FLEET = table.load()
 
@@ -244,7 +244,7 @@ def test_secrets_are_files_and_in_no_environment(values: Mapping[str, Any]) -> N
             assert not re.search("KEY$|SECRET$|PASSWORD$", variable["name"]), variable["name"]
         secrets = [one["secret"] for one in pod.get("volumes", ()) if "secret" in one]
         ours = FLEET.ours.get(part(owner))
-        has_keys = ours is not None and bool(of_service(FLEET, ours))
+        has_keys = ours is not None and bool(needed(FLEET, ours))
         names = [one["secretName"] for one in secrets]
         assert names == ([f"shop-{part(owner)}"] if has_keys else [])
         assert all(one["defaultMode"] & 0o7 == 0 for one in secrets)

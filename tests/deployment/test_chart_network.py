@@ -73,7 +73,7 @@ PRODUCTION_PLACES = {
 
 def needed(values: Mapping[str, Any], service: table.Service) -> set[tuple[str, int]]:
     """What a service calls, as fleet.toml and an operator's values say."""
-    needs = [*service.needs, *service.container.needs, "telemetry"]
+    needs = [*service.needs, *service.cluster_needs, "telemetry"]
     found = {(need, HTTP) for need in needs if need in FLEET.services}
     found |= {
         (callee.name, HTTP)

@@ -127,13 +127,13 @@ def test_production_names_all_that_is_missing_at_once() -> None:
     needs = {
         need
         for service in FLEET.services.values()
-        for need in (*service.needs, *service.container.needs)
+        for need in (*service.needs, *service.cluster_needs)
         if need in FLEET.cluster and need != "s3"
     }
     assert told == {
         *("publicUrl", "image.registry", "trustedProxies", 'config."seller.toml"'),
         *("certificate.issuer", "backends.s3.bucket", "backends.s3.region"),
-        *("backends.smtp.from", "backends.smtp.username", "backends.razorpay.keyId"),
+        *("backends.smtp.from", "backends.razorpay.keyId"),
         *(f"backends.{need}.host" for need in needs),
         *(f"backends.{need}.peers" for need in needs if need != "smtp"),
     }

@@ -189,7 +189,7 @@ def test_half_a_pair_of_markers_is_refused() -> None:
         ("memory_mb = 20", "memory_mb = 20\ndrain_seconds = 0", "post: no such memory or time"),
         ("memory_mb = 20", 'memory_mb = 20\nconfig = ["../a.toml"]', "is no file of config/"),
         ("memory_mb = 20", 'memory_mb = 20\npublic_egress = ["x"]', "x is public, but no need"),
-        ("memory_mb = 20", 'memory_mb = 20\ncluster_needs = ["x"]', "post needs x, which is not"),
+        ('["redis"]', '["redis"]\ncluster_needs = ["x"]', "shop needs x, which is not"),
         ("[services.shop]", "[cluster.x]\nsummary = 'X'\nport = 0\n[services.shop]", "is no port"),
     ],
 )

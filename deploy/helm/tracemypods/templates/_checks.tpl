@@ -31,9 +31,6 @@
 {{- if and (hasKey $needed "smtp") (not .smtp.from) -}}
 {{- $problems = append $problems "backends.smtp.from: the sender's address" -}}
 {{- end -}}
-{{- if and (hasKey $needed "smtp") .smtp.auth (not .smtp.username) -}}
-{{- $problems = append $problems "backends.smtp.username: who signs in at the mail server" -}}
-{{- end -}}
 {{- if and (hasKey $needed "razorpay") (not .razorpay.inside) (not .razorpay.keyId) -}}
 {{- $problems = append $problems "backends.razorpay.keyId: Razorpay's key id" -}}
 {{- end -}}

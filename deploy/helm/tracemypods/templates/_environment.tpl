@@ -39,12 +39,12 @@
 {{- if and $backend.tls (not $backend.inside) -}}yes{{- end -}}
 {{- end -}}
 
-{{/* What one need adds to the environment, as a map. Takes root, name (of the service) and need. */}}
+{{/* What one need adds to the environment, as a map. Users and passwords
+     are in Secrets. Takes root and need. */}}
 {{- define "tracemypods.environmentOfNeed" -}}
 {{- $backend := index .root.Values.backends .need -}}
 {{- $at := include "tracemypods.at" . -}}
 {{- $tls := eq (include "tracemypods.tls" .) "yes" -}}
-{{- $auth := $backend.auth -}}
 {{- if eq .need "redis" }}
 TRACEMYPODS_REDIS_URL: {{ printf "%s://%s/0" ($tls | ternary "rediss" "redis") $at }}
 {{- else if eq .need "mongo" }}
@@ -53,13 +53,9 @@ TRACEMYPODS_REDIS_URL: {{ printf "%s://%s/0" ($tls | ternary "rediss" "redis") $
 {{- if $tls }}{{- $options = append $options "tls=true" }}{{- end }}
 TRACEMYPODS_MONGO_URL: {{ printf "%s://%s/?%s" ($backend.srv | ternary "mongodb+srv" "mongodb") ($backend.srv | ternary $backend.host $at) (join "&" $options) }}
 TRACEMYPODS_MONGO_DATABASE: {{ $backend.database }}
-{{- if $auth }}
-TRACEMYPODS_MONGO_USERNAME: {{ .name }}
-{{- end }}
 {{- else if eq .need "kafka" }}
 TRACEMYPODS_KAFKA_URL: {{ printf "%s://%s" ($tls | ternary "kafka+ssl" "kafka") $at }}
-{{- if $auth }}
-TRACEMYPODS_KAFKA_USERNAME: {{ .name }}
+{{- if $backend.auth }}
 TRACEMYPODS_KAFKA_MECHANISM: {{ $backend.mechanism }}
 {{- end }}
 {{- else if eq .need "s3" }}
@@ -79,9 +75,6 @@ TRACEMYPODS_MODELS_URL: {{ printf "%s://%s/v1" ($tls | ternary "https" "http") $
 TRACEMYPODS_SMTP_URL: {{ printf "%s://%s" $scheme $at }}
 TRACEMYPODS_MAIL_FROM: {{ $backend.from }}
 TRACEMYPODS_MAIL_FROM_NAME: {{ $backend.fromName }}
-{{- if $auth }}
-TRACEMYPODS_SMTP_USERNAME: {{ $backend.username }}
-{{- end }}
 {{- else if eq .need "qdrant" }}
 TRACEMYPODS_VECTOR_QDRANT_URL: {{ printf "%s://%s" ($tls | ternary "https" "http") $at }}
 {{- else if eq .need "telemetry" }}
@@ -128,7 +121,7 @@ TRACEMYPODS_RAZORPAY_KEY_ID: {{ $backend.keyId }}
 {{- end -}}
 {{- end -}}
 {{- range $need := (include "tracemypods.needs" . | fromJson).needs -}}
-{{- $more := include "tracemypods.environmentOfNeed" (dict "root" $.root "name" $.name "need" $need) | fromYaml -}}
+{{- $more := include "tracemypods.environmentOfNeed" (dict "root" $.root "need" $need) | fromYaml -}}
 {{- $environment = merge $environment ($more | default dict) -}}
 {{- end -}}
 {{- if .service.sandbox -}}

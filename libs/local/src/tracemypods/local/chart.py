@@ -6,34 +6,22 @@ reads. An operator's values say the rest.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tracemypods.local import checkout, secrets
+from tracemypods.local import checkout, keys
 from tracemypods.local.errors import FleetError
 from tracemypods.local.table import CATCH_ALL, INTERNAL, NEVER_PUBLIC, Sandbox, Service, Table
 
 FACTS = "fleet.json"
 DEVELOPMENT_KEYS = "dev-keys.json"
 IMAGES = "images.json"
-DEVELOPMENT_PREFIX = "dev-only-"
-"""How every key begins that is the same in every cluster."""
 
-OF_CLUSTER: dict[str, tuple[str, ...]] = {
-    **secrets.OF_BACKENDS,
-    "mongo": ("mongo_password",),
-    "kafka": ("kafka_password",),
-    "smtp": ("smtp_password",),
-    "qdrant": ("vector_qdrant_api_key",),
-}
+OF_NEEDS: dict[str, tuple[str, ...]] = {**keys.OF_SERVERS, **keys.ONLY_GIVEN}
 """What whoever needs a part of a cluster must know, where that part asks for it."""
-
-_DEVELOPMENT_OPERATOR = "operator"
-_DEVELOPMENT_OPERATOR_SINCE = "2026-01-01T00:00:00Z"
 
 
 def files(table: Table, gateways: Mapping[str, str]) -> dict[Path, str]:
@@ -65,7 +53,7 @@ def facts(table: Table) -> dict[str, Any]:
         },
         "secrets": {
             need: [_file(name) for name in names]
-            for need, names in OF_CLUSTER.items()
+            for need, names in OF_NEEDS.items()
             if need in table.cluster
         },
         "neverPublic": [
@@ -89,26 +77,19 @@ def demo_sandboxes(table: Table) -> list[Sandbox]:
 
 
 def development_keys(table: Table) -> dict[str, Any]:
-    """What each service's Secret holds in demo mode, the same everywhere and known to everybody:
-    `services` has it by service and file, `operator` is the operator's own key."""
-    operator_key = _development_key(_DEVELOPMENT_OPERATOR)
-    operator = hashlib.sha256(operator_key.encode()).hexdigest()
-    operators = {
-        "name": "dev",
-        "sha256": operator,
-        "scopes": ["*"],
-        "created": _DEVELOPMENT_OPERATOR_SINCE,
+    """The keys of demo mode, the same everywhere and known to everybody: of `services` by their
+    files' names, of `servers` as keys.py has them, and the `operator`'s own."""
+    found = keys.fixed(table)
+    running = {*table.services, *(one.name for one in demo_sandboxes(table))}
+    return {
+        "operator": found.operator_key,
+        "services": {
+            name: {_file(key): value for key, value in values.items()}
+            for name, values in found.services.items()
+            if name in running
+        },
+        "servers": found.servers,
     }
-    services = {
-        one.name: {
-            _file(name): json.dumps(operators)
-            if name == secrets.OPERATOR_KEYS
-            else _development_key(name)
-            for name in (*_own_secrets(table, one), *_secrets_of_needs(table, one))
-        }
-        for one in (*table.services.values(), *demo_sandboxes(table))
-    }
-    return {"operator": operator_key, "services": services}
 
 
 def _service(table: Table, service: Service) -> dict[str, Any]:
@@ -160,28 +141,14 @@ def _route(route: str) -> dict[str, str]:
 
 
 def _own_secrets(table: Table, service: Service) -> list[str]:
-    """A service's secrets that are not those of what it needs, nor keys that are rotated away."""
-    of_needs = {name for names in OF_CLUSTER.values() for name in names}
-    return [
-        name
-        for name in secrets.of_service(table, service)
-        if name not in of_needs and not name.endswith(secrets.PREVIOUS)
-    ]
-
-
-def _secrets_of_needs(table: Table, service: Service) -> list[str]:
-    needs = (*service.needs, *service.cluster_needs)
-    return [name for need in needs if need in table.cluster for name in OF_CLUSTER.get(need, ())]
+    """A service's keys that are not those of what it needs."""
+    of_needs = {name for names in OF_NEEDS.values() for name in names}
+    return [name for name in keys.needed(table, service) if name not in of_needs]
 
 
 def _file(name: str) -> str:
     """How the file of a secret is called."""
     return f"tracemypods_{name}"
-
-
-def _development_key(name: str) -> str:
-    """Long enough for every key, and no two alike."""
-    return f"{DEVELOPMENT_PREFIX}{name}-{hashlib.sha256(name.encode()).hexdigest()[:32]}"
 
 
 def _json(what: object) -> str:
