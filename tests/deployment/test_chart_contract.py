@@ -36,7 +36,7 @@ OF_IMAGES: dict[str, dict[str, str]] = {
 }
 """What a service's image sets, since it knows where its own files are."""
 ON_ONE_MACHINE = {"TRACEMYPODS_VECTOR_DATA_DIR"}
-"""What the launcher gives for the sake of an embedded engine; a cluster has a server in its place."""
+"""What the launcher gives for an embedded engine; a cluster has a server in its place."""
 
 cases = pytest.mark.parametrize("values", CASES.values(), ids=CASES)
 services = pytest.mark.parametrize("service", [*FLEET.services, "razorpay"])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import helm_python
 import pytest
+import yaml
 from helm_python.errors import HelmError
 from rendered_chart import CASES, PRODUCTION, at, over, read, render
 
@@ -154,3 +156,34 @@ def test_helm_finds_nothing_to_complain_of(values: dict[str, Any]) -> None:
     found = helm_python.lint(checkout.CHART, values, strict=True, kube_version="v1.33.0")
     assert [one for one in found["messages"] if one["severity"] >= 2] == []
     assert found["errors"] == []
+
+
+def test_the_schema_and_the_defaults_have_the_same_entries() -> None:
+    schema = json.loads((checkout.CHART / "values.schema.json").read_text())
+    defaults = yaml.safe_load((checkout.CHART / "values.yaml").read_text())
+
+    def entries(known: dict[str, Any], prefix: str = "") -> set[str]:
+        if "$ref" in known:
+            known = schema["definitions"][known["$ref"].rpartition("/")[2]]
+        names = {
+            name: one
+            for name, one in known.get("properties", {}).items()
+            # Refused by name, or Helm's own.
+            if one is not False and name != "global"
+        }
+        if not names or known.get("patternProperties"):
+            return {prefix}
+        assert known["additionalProperties"] is False, prefix
+        return {one for name, below in names.items() for one in entries(below, f"{prefix}.{name}")}
+
+    def given(found: Any, known: set[str], prefix: str = "") -> set[str]:
+        if prefix in known or not isinstance(found, dict):
+            return {prefix}
+        return {
+            one for name, below in found.items() for one in given(below, known, f"{prefix}.{name}")
+        }
+
+    known = entries(schema)
+    inside = {f".{need}.inside" for need in FLEET.cluster}
+    assert {f".backends{one}" for one in inside} <= known
+    assert given(defaults, known) == known

@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tracemypods.local import chart, checkout
+from tracemypods.local import chart, chart_values, checkout
 from tracemypods.local.errors import FleetError
 from tracemypods.local.gateway import upstream_variable
 from tracemypods.local.table import CATCH_ALL, NEVER_PUBLIC, Sandbox, Service, Table, load
 
 TABLE_BEGIN = "<!-- fleet:begin -->"
 TABLE_END = "<!-- fleet:end -->"
+
+VALUES_BEGIN = "<!-- values:begin -->"
+VALUES_END = "<!-- values:end -->"
 
 BODY_LIMIT = "2MB"
 
@@ -45,6 +48,11 @@ def everything(table: Table | None = None) -> list[Rendered]:
         if TABLE_BEGIN in readme or TABLE_END in readme:
             tables = [services_table(table), *([sandboxes_table(table)] if table.sandboxes else [])]
             found.append(Rendered(checkout.README, with_table(readme, "\n\n".join(tables))))
+    values, readme = checkout.CHART / "values.yaml", checkout.CHART / "README.md"
+    if values.is_file() and readme.is_file():
+        shown = chart_values.table(values.read_text())
+        text = with_table(readme.read_text(), shown, VALUES_BEGIN, VALUES_END)
+        found.append(Rendered(readme, text))
     return found
 
 
@@ -86,12 +94,12 @@ def sandboxes_table(table: Table) -> str:
     return "\n".join(lines)
 
 
-def with_table(readme: str, text: str) -> str:
+def with_table(readme: str, text: str, begin: str = TABLE_BEGIN, end: str = TABLE_END) -> str:
     """README.md with the table between its markers. Raises FleetError without both of them."""
-    before, begin, rest = readme.partition(TABLE_BEGIN)
-    _, end, after = rest.partition(TABLE_END)
-    if not begin or not end:
-        raise FleetError(f"README.md needs both {TABLE_BEGIN} and {TABLE_END}, in this order")
+    before, found_begin, rest = readme.partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not found_begin or not found_end:
+        raise FleetError(f"README.md needs both {begin} and {end}, in this order")
     return f"{before}{begin}\n{text}\n{end}{after}"
 
 
