@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rendered_chart import CASES, Manifest, Rendered, render
+from rendered_chart import CASES, Manifest, Rendered, at, over, render
 
 from tracemypods.kit import telemetry
 from tracemypods.kit.internal import edge_variable
@@ -148,6 +148,15 @@ def test_a_service_refuses_development_keys_in_production(
     monkeypatch.setenv("TRACEMYPODS_MODE", "production")
     with pytest.raises(Exception, match="a key of trials, which anybody knows"):
         load(module(service, "settings").Settings)
+
+
+def test_an_operators_settings_win_and_numbers_stay_numbers() -> None:
+    settings = {"TRACEMYPODS_TOKEN_FREE_SECONDS": 2_000_000, "TRACEMYPODS_MONGO_DATABASE": "other"}
+    values = over(CASES["production"], at("services.token.settings", settings))
+    found = environment(render(values), "token")
+    assert found["TRACEMYPODS_TOKEN_FREE_SECONDS"] == "2000000"
+    assert found["TRACEMYPODS_MONGO_DATABASE"] == "other"
+    assert environment(render(values), "order")["TRACEMYPODS_MONGO_DATABASE"] == "tracemypods"
 
 
 def read_by(service: str) -> set[str]:

@@ -86,7 +86,7 @@ spec:
       env:
         {{- range $variable, $value := include "tracemypods.environment" . | fromJson }}
         - name: {{ $variable }}
-          value: {{ $value | toString | quote }}
+          value: {{ kindIs "string" $value | ternary $value (toJson $value) | quote }}
         {{- end }}
       resources:
         {{- $memory := $tuned.memory | default (printf "%vMi" .service.memoryMb) }}
