@@ -56,7 +56,7 @@ class Alone:
 
     def add_tests(self) -> None:
         """Add libs/local and what tests are run with."""
-        self._install("libs/local", *TOOLS)
+        self._install("libs/local[embedded]", *TOOLS)
         if self.service in EXTRAS:
             self._install(f"services/{self.service}[{EXTRAS[self.service]}]")
 
