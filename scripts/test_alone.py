@@ -30,7 +30,7 @@ found = {one.name for one in importlib.metadata.distributions()}
 print(*sorted(name for name in found if name.startswith("tracemypods")))
 """
 
-EXTRAS = {"deliver": "html"}
+EXTRAS = {"deliver": "html", "vector": "embedded"}
 """What a service's tests try besides, once it is known that it runs without."""
 LIBRARIES = ("coalescing", "contracts", "events", "kit", "mail")
 """What any service may bring along; other services it may not."""

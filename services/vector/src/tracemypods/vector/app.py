@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -13,6 +14,7 @@ from tracemypods.kit.app import create_service
 from tracemypods.kit.clock import Clock, utc_now
 from tracemypods.kit.http import HttpClient
 from tracemypods.kit.internal import edge_bearer
+from tracemypods.kit.settings import SettingsError
 from tracemypods.kit.tasks import end
 from tracemypods.vector import operator_routes, routes
 from tracemypods.vector.entries import Entries
@@ -31,7 +33,7 @@ CONNECT_SECONDS = 1.0
 def create_app(settings: Settings, clock: Clock = utc_now, store: Store | None = None) -> FastAPI:
     """Make the application, with another store than the settings name if one is given.
 
-    Raises SettingsError when the key for the embedding service is missing.
+    Raises SettingsError when the key for the embedding service, or an engine, is missing.
     """
     store = store or make_store(settings)
     embedding = make_embedding(settings)
@@ -60,8 +62,15 @@ def create_app(settings: Settings, clock: Clock = utc_now, store: Store | None =
 
 
 def make_store(settings: Settings) -> Store:
-    """The store that the settings name. Each engine is imported only where it is used."""
+    """The store that the settings name. Each engine is imported only where it is used.
+
+    Raises SettingsError when that is the embedded one, and it is not installed.
+    """
     if settings.qdrant_url is None:
+        if importlib.util.find_spec("qdrant_edge") is None:
+            raise SettingsError(
+                "TRACEMYPODS_VECTOR_QDRANT_URL: needed here, where the embedded engine is missing"
+            )
         from tracemypods.vector.stores.embedded import EmbeddedStore
 
         return EmbeddedStore(
