@@ -79,6 +79,11 @@ lock: ## Lock again after a pyproject.toml changed (UPGRADE=--upgrade renews all
 bench: install ## Measure the figures of docs/performance.md
 	@.venv/bin/python -m loadtest.bench
 
+.PHONY: budget
+budget: install ## Measure how much memory each service's container needs, into fleet.toml
+	@.venv/bin/python -m loadtest.budget --write
+	@$(TRACEMYPODS) render
+
 .PHONY: invoice-picture
 invoice-picture: install ## Make the picture of an invoice in docs/images again
 	@mkdir -p docs/images; .venv/bin/python -m tracemypods.deliver.pdf.picture docs/images/invoice.png

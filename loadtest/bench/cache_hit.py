@@ -87,14 +87,14 @@ def measure(
         )
         ours_pid, traced_pid = (load.pid(one.fleet, "ask") for one in (ours, traced))
         asked = {
-            OURS: (ours.url, ours_pid, _requests(ours.tokens)),
-            READ_ANEW: (ours.url, ours_pid, _requests(ours.tokens, BODIES_PER_QUESTION)),
-            TRACED: (traced.url, traced_pid, _requests(traced.tokens)),
-            EXPRESS: (f"{express}{PATH}", express_pid, _requests(ours.tokens)),
+            OURS: (ours.url, ours_pid, requests_of(ours.tokens)),
+            READ_ANEW: (ours.url, ours_pid, requests_of(ours.tokens, BODIES_PER_QUESTION)),
+            TRACED: (traced.url, traced_pid, requests_of(traced.tokens)),
+            EXPRESS: (f"{express}{PATH}", express_pid, requests_of(ours.tokens)),
             LITELLM: (
                 f"{litellm.url}{PATH}",
                 litellm.pid,
-                _requests([litellm_proxy.KEY] * TOKENS),
+                requests_of([litellm_proxy.KEY] * TOKENS),
             ),
         }
         targets: dict[str, Target] = {}
@@ -129,7 +129,7 @@ def _ours(
     return Ours(fleet, [httpx2.post(url).json()["token"] for _ in range(TOKENS)])
 
 
-def _requests(keys: list[str], bodies: int = 1) -> list[dict[str, Any]]:
+def requests_of(keys: list[str], bodies: int = 1) -> list[dict[str, Any]]:
     """Each key's questions, no two of them the same, in so many bodies each."""
     return [
         {

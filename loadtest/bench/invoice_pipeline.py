@@ -191,7 +191,7 @@ def _round(
 ) -> Made:
     """Have one side make so many invoices. Raises RuntimeError."""
     inbox.empty()
-    told = [_paid(number) for number in range(count)]
+    told = [paid(number) for number in range(count)]
     pids = {"itself": side.pid, **stores}
     before = {name: _processor_seconds(pid) for name, pid in pids.items()}
     seconds = asyncio.run(confirmations.until_all(broker, side.topic, side.confirmations, told))
@@ -212,7 +212,7 @@ def _processor_seconds(pid: int) -> float:
     return sum(sum(one.cpu_times()[:4]) for one in family)
 
 
-def _paid(number: int) -> Envelope:
+def paid(number: int) -> Envelope:
     """A paid order, as order tells of it."""
     now = time.time_ns() // 1_000_000
     order = OrderPaid(

@@ -171,7 +171,7 @@ def _ours(stack: ExitStack, folder: Path, razorpay: Razorpay) -> Shop:
     return Shop(
         urls=selling_urls(fleet),
         pids={part: load.pid(fleet, part) for part in SELLING},
-        wishes=wishes(fleet, _addresses()),
+        wishes=wishes(fleet, addresses()),
         database=_database(stack, fleet, "tracemypods"),
     )
 
@@ -237,12 +237,12 @@ def _express(stack: ExitStack, folder: Path, razorpay: Razorpay) -> Shop:
             "verify": f"{url}/verify-payment",
         },
         pids={"mongo": load.pid(fleet, "mongo"), "express": pid},
-        wishes=[{"email": address, **_PLAN} for address in _addresses()],
+        wishes=[{"email": address, **_PLAN} for address in addresses()],
         database=_database(stack, fleet, "shop"),
     )
 
 
-def _addresses() -> list[str]:
+def addresses() -> list[str]:
     return [f"buyer{number}@example.test" for number in range(BUYERS)]
 
 

@@ -122,7 +122,7 @@ def measure(
             for name in list(servers)[:: 1 if number % 2 else -1]:
                 done[name].append(_round(folder, servers[name], upstream, asked))
             tell(f"  semantic hit: round {number + 1} of {rounds}")
-        unheard = list(map(_in_other_words, range(ENTRIES, ENTRIES + NEAR_MISSES)))
+        unheard = list(map(in_other_words, range(ENTRIES, ENTRIES + NEAR_MISSES)))
         return {
             name: Hits(
                 done[name],
@@ -152,7 +152,7 @@ def _fleet(stack: ExitStack, folder: Path, upstream: Upstream) -> Fleet:
 
 def _fill_ours(folder: Path, server: Answerer, tell: Callable[[str], None]) -> None:
     for numbers in _portions():
-        answered = questions.ask(folder, server, list(map(_question, numbers)))
+        answered = questions.ask(folder, server, list(map(question, numbers)))
         if any(one.state != "miss" for one in answered):
             raise RuntimeError(f"{OURS} had an answer before it was asked")
         tell(f"  semantic hit: {numbers[-1] + 1} of {ENTRIES} entries in {OURS}")
@@ -160,7 +160,7 @@ def _fill_ours(folder: Path, server: Answerer, tell: Callable[[str], None]) -> N
 
 def _fill_theirs(server: Answerer, tell: Callable[[str], None]) -> None:
     for numbers in _portions():
-        entries = {"prompts": list(map(_question, numbers)), "answer": TEXT}
+        entries = {"prompts": list(map(question, numbers)), "answer": TEXT}
         httpx2.put(f"{server.url}/api/entries", json=entries, timeout=120).raise_for_status()
         tell(f"  semantic hit: {numbers[-1] + 1} of {ENTRIES} entries in {REDISVL}")
 
@@ -171,7 +171,7 @@ def _portions() -> list[range]:
 
 def _warm_up(folder: Path, name: str, server: Answerer) -> None:
     """Ask for the last entries, as they were made: ours are written beside their answers."""
-    last = list(map(_in_other_words, range(ENTRIES - WARMING, ENTRIES)))
+    last = list(map(in_other_words, range(ENTRIES - WARMING, ENTRIES)))
     answered = questions.ask(folder, server, last, PER_SECOND)
     if all(one.state != "semantic" for one in answered[-PER_SECOND:]):
         raise RuntimeError(f"{name} does not find what it was asked last")
@@ -179,7 +179,7 @@ def _warm_up(folder: Path, name: str, server: Answerer) -> None:
 
 def _round(folder: Path, server: Server, upstream: Upstream, asked: Sequence[int]) -> Round:
     calls, used = upstream.calls(), server.processor_seconds()
-    prompts = list(map(_in_other_words, asked))
+    prompts = list(map(in_other_words, asked))
     answered = questions.ask(folder, server.answerer, prompts, PER_SECOND)
     used = server.processor_seconds() - used
     hits = [one for one in answered if one.state == "semantic"]
@@ -196,14 +196,14 @@ def _round(folder: Path, server: Server, upstream: Upstream, asked: Sequence[int
 
 def _wrong(asked: Sequence[int], answered: Sequence[Answered]) -> int:
     return sum(
-        one.state == "semantic" and one.question != _question(number)
+        one.state == "semantic" and one.question != question(number)
         for number, one in zip(asked, answered, strict=True)
     )
 
 
-def _question(number: int) -> str:
+def question(number: int) -> str:
     return f"How do I list the pods of node {number} in the namespace team-{number % 97}?"
 
 
-def _in_other_words(number: int) -> str:
+def in_other_words(number: int) -> str:
     return f"How can I list pods of node {number} in the namespace team-{number % 97}?"

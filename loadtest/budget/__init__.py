@@ -1,0 +1,1 @@
+"""How much memory a container of each service has to have."""
