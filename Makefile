@@ -41,6 +41,10 @@ render: ## Render what repeats fleet.toml, settings and licences
 	@$(TRACEMYPODS) render
 	@.venv/bin/python scripts/render_docs.py
 
+.PHONY: pin-images
+pin-images: install ## Ask registries for the digests of all images that are not ours
+	@$(TRACEMYPODS) pin-images
+
 .PHONY: install-development
 install-development:
 	@$(PYTHON) scripts/install.py --development

@@ -64,6 +64,7 @@ def test_check_fails_and_changes_nothing_when_something_is_not_current(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(checkout, "ROOT", tmp_path)
+    monkeypatch.setattr(checkout, "BAKE", tmp_path / "docker-bake.hcl")
     monkeypatch.setattr(checkout, "CADDYFILE", tmp_path / "gateway" / "Caddyfile")
     monkeypatch.setattr(checkout, "CHART", tmp_path / "chart")
     monkeypatch.setattr(checkout, "README", tmp_path / "README.md")
@@ -73,6 +74,7 @@ def test_check_fails_and_changes_nothing_when_something_is_not_current(
     assert {line.partition(" ")[0] for line in said} == {
         *("gateway/Caddyfile", "README.md", "chart/files/fleet.json", "chart/files/dev-keys.json"),
         *("chart/files/Caddyfile", "chart/files/Caddyfile.demo", "chart/files/images.json"),
+        "docker-bake.hcl",
         *(f"chart/files/config/{file.name}" for file in checkout.CONFIG.glob("*.toml")),
     }
     assert all(line.endswith(" is not what fleet.toml says: run `make render`") for line in said)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tracemypods.local import checkout, keys
+from tracemypods.local import checkout, keys, third_party
 from tracemypods.local.errors import FleetError
 from tracemypods.local.table import CATCH_ALL, INTERNAL, NEVER_PUBLIC, Sandbox, Service, Table
 
@@ -33,7 +33,7 @@ def files(table: Table, gateways: Mapping[str, str]) -> dict[Path, str]:
     return {
         folder / FACTS: _json(facts(table)),
         folder / DEVELOPMENT_KEYS: _json(development_keys(table)),
-        folder / IMAGES: _json(tomllib.loads(checkout.THIRD_PARTY_IMAGES.read_text())),
+        folder / IMAGES: _json(tomllib.loads(third_party.FILE.read_text())),
         **{folder / name: text for name, text in gateways.items()},
         **{
             folder / "config" / file.name: file.read_text()

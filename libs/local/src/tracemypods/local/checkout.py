@@ -9,11 +9,13 @@ ROOT = Path(__file__).resolve().parents[5]
 """The repository's root."""
 
 FLEET_TABLE = ROOT / "fleet.toml"
+WORKSPACE = ROOT / "pyproject.toml"
 CONFIG = ROOT / "config"
 FRONTEND = ROOT / "frontend"
 CADDYFILE = ROOT / "deploy" / "gateway" / "Caddyfile"
 CHART = ROOT / "deploy" / "helm" / "tracemypods"
-THIRD_PARTY_IMAGES = ROOT / "deploy" / "images" / "third-party.toml"
+IMAGES = ROOT / "deploy" / "images"
+BAKE = ROOT / "docker-bake.hcl"
 README = ROOT / "README.md"
 DEFAULT_DATA = ROOT / ".local"
 

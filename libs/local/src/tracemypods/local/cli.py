@@ -13,12 +13,14 @@ from pathlib import Path
 from tracemypods.local import (
     checkout,
     follow_logs,
+    image_registry,
     keys_command,
     memory,
     models,
     ports,
     request,
     secrets,
+    third_party,
     welcome,
 )
 from tracemypods.local.errors import BadRequest, FleetError
@@ -209,6 +211,13 @@ def render_files(options: argparse.Namespace) -> int:
     return EXIT_FAILED if options.check and not current else 0
 
 
+def pin_images(_options: argparse.Namespace) -> int:
+    """Write down the digests of images that are not ours."""
+    third_party.pin(image_registry.digest_of, say)
+    render(check=False, say=say)
+    return 0
+
+
 class _Progress:
     """Prints each part as it starts and becomes ready."""
 
@@ -348,6 +357,13 @@ def _parser() -> argparse.ArgumentParser:
         "render what repeats fleet.toml",
         "Render the gateway's configuration and the table in README.md from fleet.toml.",
     ).add_argument("--check", action="store_true", help="change nothing; fail when not current")
+    add(
+        "pin-images",
+        pin_images,
+        "write down the digests of images that are not ours",
+        "Ask the registries of all images in deploy/images/third-party.toml which digest each tag "
+        "has, and write it there. Nothing is written when one of them can't be reached.",
+    )
     return parser
 
 

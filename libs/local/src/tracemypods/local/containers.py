@@ -31,6 +31,10 @@ class Container:
     scales_by: ScalesBy = "cpu"
     public: tuple[str, ...] = ()
     """Which of its needs are on the internet, unless a sandbox stands for them."""
+    image_extra: str = ""
+    """The extra of its project that its image has installed, too."""
+    image_packages: tuple[str, ...] = ()
+    """Packages of Debian that its image has beside those of its base."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ def read_container(entry: Mapping[str, Any]) -> Container:
         sees_clients=bool(entry.get("sees_clients", False)),
         scales_by=cast("ScalesBy", scales_by),
         public=tuple(entry.get("public_egress", ())),
+        image_extra=str(entry.get("image_extra", "")),
+        image_packages=tuple(entry.get("image_packages", ())),
     )
 
 

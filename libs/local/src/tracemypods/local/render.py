@@ -1,5 +1,5 @@
-"""What is rendered from fleet.toml: the gateway's configuration, the chart's files, README.md's
-tables."""
+"""What is rendered from fleet.toml: the gateway's configuration, the chart's files, what images are
+built with, README.md's tables."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tracemypods.local import chart, chart_values, checkout
+from tracemypods.local import chart, chart_values, checkout, images, third_party
 from tracemypods.local.errors import FleetError
 from tracemypods.local.gateway import upstream_variable
 from tracemypods.local.table import CATCH_ALL, NEVER_PUBLIC, Sandbox, Service, Table, load
@@ -41,7 +41,10 @@ def everything(table: Table | None = None) -> list[Rendered]:
     table = table or load()
     plain = caddyfile(table)
     gateways = {"Caddyfile": plain, "Caddyfile.demo": caddyfile(table, chart.demo_sandboxes(table))}
-    found = [Rendered(checkout.CADDYFILE, plain)]
+    found = [
+        Rendered(checkout.CADDYFILE, plain),
+        Rendered(checkout.BAKE, images.bake_file(table, third_party.load())),
+    ]
     found += [Rendered(path, text) for path, text in chart.files(table, gateways).items()]
     if checkout.README.is_file():
         readme = checkout.README.read_text()
