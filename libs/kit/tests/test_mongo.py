@@ -144,6 +144,8 @@ def test_what_was_written_survives_a_killed_server(mongo: Mongo) -> None:
     ("error", "passes"),
     [
         (WriteConcernError("not confirmed by a majority", 64), False),
+        (OperationFailure("Authentication failed.", 18), False),
+        (OperationFailure("not authorized on tracemypods", 13), False),
         (DuplicateKeyError("twice", 11000), True),
         (OperationFailure("no such operator", 2), True),
     ],

@@ -105,14 +105,16 @@ async def ping(client: AsyncMongoClient[Document]) -> None:
 def store_failures(code: str, store: str) -> Generator[None]:
     """Turn a failure of MongoDB into a named 503; `store` is what it holds, for the message.
 
-    That is: no server, no answer in time, or a write that a majority has not confirmed (it may
-    have happened). What a server refuses is for the caller (DuplicateKeyError) or a mistake of
-    ours, and passes.
+    That is: no server, none that lets our user in, no answer in time, or a write that a majority
+    has not confirmed (it may have happened). What else a server refuses is for the caller
+    (DuplicateKeyError) or a mistake of ours, and passes.
     """
     try:
         yield
     except PyMongoError as error:
-        if not (isinstance(error, ConnectionFailure | WriteConcernError) or error.timeout):
+        let_in = getattr(error, "code", None) not in (13, 18)  # Unauthorized, AuthenticationFailed
+        named = isinstance(error, ConnectionFailure | WriteConcernError) or error.timeout
+        if let_in and not named:
             raise
         _log.warning("mongo failed", extra={"store": store, "reason": type(error).__name__})
         raise Unavailable(
