@@ -119,7 +119,7 @@ export class ModelPicker {
     this.#notice.textContent = model?.licence?.notice ?? "";
     this.#showTerms(model);
     if (!model) this.#say("down", whyNone(this.#models));
-    else if (model.status === "cold") this.#say("ready", "Ready; loads on the first question.");
+    else if (model.status === "cold") this.#say("ready", "Has to be loaded before it answers.");
     else if (model.kind === "base") {
       this.#say("ready", "Ready. It continues text; it is not made for chat.");
     } else this.#say("ready", "Ready.");

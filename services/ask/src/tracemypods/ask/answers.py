@@ -11,6 +11,7 @@ from tracemypods.ask.completions import Interrupted, Usage, complete
 from tracemypods.ask.conversation import Fitted, Message, fit
 from tracemypods.ask.models import ModelServer, unavailable, upstream_name
 from tracemypods.ask.prompts import prompt_of
+from tracemypods.ask.servers import ModelServers
 from tracemypods.ask.silence import SilenceWatch
 from tracemypods.contracts.catalogue import ModelEntry
 from tracemypods.kit.errors import Problem
@@ -18,7 +19,6 @@ from tracemypods.kit.http import (
     DependencyError,
     DependencyTimeout,
     DependencyUnreachable,
-    HttpClient,
 )
 
 
@@ -59,17 +59,9 @@ class ModelTimeout(Problem):
 
 
 class Answerer:
-    """Asks the model server. Times are in seconds."""
+    """Asks each model's server. Times are in seconds."""
 
-    def __init__(
-        self,
-        client: HttpClient,
-        models: ModelServer,
-        *,
-        silence: float,
-        first_text: float,
-    ) -> None:
-        self._client = client
+    def __init__(self, models: ModelServers, *, silence: float, first_text: float) -> None:
         self._models = models
         self._silence = silence
         self._first_text = first_text
@@ -84,7 +76,7 @@ class Answerer:
                 question.messages,
                 context_tokens=question.entry.context_tokens,
                 answer_tokens=question.answer_tokens,
-                count=self._models.count_tokens,
+                count=self._models.of(question.model).count_tokens,
             )
         except DependencyError:
             raise unavailable() from None
@@ -94,13 +86,14 @@ class Answerer:
 
         Raises a Problem whenever it goes wrong, before or in the middle of the text.
         """
-        path, body = self._request(question, fitted)
+        server = self._models.of(question.model)
+        path, body = _request(server, question, fitted)
         # A base model begins with the space that the end of its prompt asks for.
         begun = question.entry.kind == "chat"
         finish_reason, usage = "stop", Usage(0, 0)
-        watch = SilenceWatch(self._models.probe, silence=self._silence, first_text=self._first_text)
+        watch = SilenceWatch(server.probe, silence=self._silence, first_text=self._first_text)
         try:
-            async with aclosing(complete(self._client, path, body, watch)) as chunks:
+            async with aclosing(complete(server.api, path, body, watch)) as chunks:
                 async for chunk in chunks:
                     finish_reason = chunk.finish_reason or finish_reason
                     usage = chunk.usage or usage
@@ -118,17 +111,18 @@ class Answerer:
             raise Interrupted("The connection to the model server broke. Ask again.") from None
         yield Done(finish_reason, usage)
 
-    def _request(self, question: Question, fitted: Fitted) -> tuple[str, dict[str, Any]]:
-        """Where to send a question, and as what: a conversation, or a prompt to be continued."""
-        body: dict[str, Any] = {
-            **question.options,
-            "model": upstream_name(question.model, question.entry),
-            "max_tokens": fitted.answer_tokens,
-        }
-        template = self._models.prompt_template(question.entry)
-        if template is None:
-            body["messages"] = [message.wire() for message in fitted.messages]
-            return "/chat/completions", body
-        body["prompt"] = prompt_of(template, fitted.messages)
-        body["stop"] = [*template.stop, *question.options.get("stop", [])]
-        return "/completions", body
+
+def _request(server: ModelServer, question: Question, fitted: Fitted) -> tuple[str, dict[str, Any]]:
+    """Where to send a question, and as what: a conversation, or a prompt to be continued."""
+    body: dict[str, Any] = {
+        **question.options,
+        "model": upstream_name(question.model, question.entry),
+        "max_tokens": fitted.answer_tokens,
+    }
+    template = server.prompt_template(question.entry)
+    if template is None:
+        body["messages"] = [message.wire() for message in fitted.messages]
+        return "/chat/completions", body
+    body["prompt"] = prompt_of(template, fitted.messages)
+    body["stop"] = [*template.stop, *question.options.get("stop", [])]
+    return "/completions", body

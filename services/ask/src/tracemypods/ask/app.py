@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
@@ -43,10 +44,11 @@ from tracemypods.ask.semantic.semantic_cache import SemanticCache
 from tracemypods.ask.semantic.sharing import Sharing
 from tracemypods.ask.semantic.vector_entries import VectorEntries
 from tracemypods.ask.semantic.votes import Votes
+from tracemypods.ask.servers import ModelServers, check_models
 from tracemypods.ask.settings import Settings
 from tracemypods.ask.state import State
 from tracemypods.coalescing.client import CoalescingRedis, connect_coalescing
-from tracemypods.contracts.catalogue import load_catalogue
+from tracemypods.contracts.catalogue import Catalogue, load_catalogue
 from tracemypods.contracts.embeddings import EmbeddingClient
 from tracemypods.kit.app import create_service
 from tracemypods.kit.clock import Clock, utc_now
@@ -71,7 +73,8 @@ TOKEN_ANSWER_SECONDS = 3.0
 def create_app(settings: Settings, clock: Clock = utc_now) -> FastAPI:
     """Make the application.
 
-    Raises CatalogueError when config/models.toml cannot be used.
+    Raises CatalogueError when config/models.toml cannot be used, and SettingsError for a model
+    server whose models are not in it.
     """
     redis = connect(settings)
     hot_redis = connect_coalescing(settings)
@@ -86,11 +89,10 @@ def create_app(settings: Settings, clock: Clock = utc_now) -> FastAPI:
     revocations = Revocations(redis)
     quotas = Quotas(hot_redis, settings.limits, settings.token_keys().keyed_hash)
     catalogue = load_catalogue(settings.config_dir, settings.accepted_terms)
-    api = model_client(settings, settings.models_url)
-    beside_api = model_client(settings, settings.models_url.rstrip("/").removesuffix("/v1"))
-    models = ModelServer(api, beside_api, catalogue)
+    models = make_models(settings, catalogue)
+    usual = models.usual
     answerer = Answerer(
-        api, models, silence=settings.silence_seconds, first_text=settings.first_text_seconds
+        models, silence=settings.silence_seconds, first_text=settings.first_text_seconds
     )
 
     @asynccontextmanager
@@ -108,8 +110,6 @@ def create_app(settings: Settings, clock: Clock = utc_now) -> FastAPI:
         await quotas.close()
         await models.close()
         await token_service.close()
-        await api.close()
-        await beside_api.close()
         await redis.aclose()
         await hot_redis.aclose()
 
@@ -126,7 +126,7 @@ def create_app(settings: Settings, clock: Clock = utc_now) -> FastAPI:
             semantic_routes.operators,
         ],
         lifespan=lifespan,
-        checks={"redis": redis.ping, "models": models.probe},
+        checks={"redis": redis.ping, **({"models": usual.probe} if usual else {})},
         body_limit=BODY_LIMIT,
     )
     app.add_exception_handler(HTTPException, answer_by_path)
@@ -234,12 +234,30 @@ def make_embedder(settings: Settings, seconds: float) -> EmbeddingClient | None:
     return EmbeddingClient(client)
 
 
-def model_client(settings: Settings, base_url: str) -> HttpClient:
-    """A client of the model server. Answers are watched elsewhere, so reads have no limit."""
+def make_models(settings: Settings, catalogue: Catalogue) -> ModelServers:
+    """All model servers. Raises SettingsError."""
+    check_models(settings.models_servers, catalogue)
+
+    def server(url: str, key: SecretStr | None, *, awaited: bool) -> ModelServer:
+        api = model_client(settings, url, key)
+        beside_api = model_client(settings, url.rstrip("/").removesuffix("/v1"), key)
+        return ModelServer(api, beside_api, catalogue, awaited=awaited)
+
+    usual = None
+    if settings.models_url is not None:
+        usual = server(settings.models_url, settings.models_api_key, awaited=False)
+    own: dict[str, ModelServer] = {}
+    for one in settings.models_servers.values():
+        own |= dict.fromkeys(one.models, server(one.url, one.api_key(), awaited=True))
+    return ModelServers(catalogue, usual, own)
+
+
+def model_client(settings: Settings, base_url: str, key: SecretStr | None) -> HttpClient:
+    """A client of a model server. Answers are watched elsewhere, so reads have no limit."""
     return HttpClient(
         "models",
         base_url,
         connect=settings.connect_seconds,
         total=settings.probe_seconds,
-        bearer=settings.models_api_key,
+        bearer=key,
     )

@@ -66,7 +66,7 @@ class Asked:
 async def begin(state: State, asked: Asked, credential: Credential, network: str) -> Reply:
     """Ask the question. What can be refused at once is refused here, before anything is sent.
 
-    `network` is the client's. Raises the Problems of Entrance.enter, ModelServer.require,
+    `network` is the client's. Raises the Problems of Entrance.enter, ModelServers.require,
     Answerer.fit and Turn.enter.
     """
     question, weights = asked.question, state.models.weights(asked.question.model)

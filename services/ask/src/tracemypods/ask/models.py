@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Literal
 
-from tracemypods.contracts.catalogue import Catalogue, ModelEntry, PromptTemplate, Tier
+from tracemypods.contracts.catalogue import Catalogue, ModelEntry, PromptTemplate
 from tracemypods.kit.errors import NotFound, Problem, Unavailable
 from tracemypods.kit.http import DependencyDown, DependencyError, HttpClient
 from tracemypods.kit.tasks import end
@@ -65,7 +65,8 @@ def _without_latest(name: str) -> str:
 class ModelServer:
     """Asks the model server about itself. Many callers at once make one request.
 
-    `api` is the server's OpenAI-compatible API (`…/v1`), `root` what lies beside it.
+    `api` is the server's OpenAI-compatible API (`…/v1`), `root` what lies beside it. With `awaited`
+    its models are on their way to it: each is cold until it has been there once.
     """
 
     def __init__(
@@ -74,10 +75,14 @@ class ModelServer:
         root: HttpClient,
         catalogue: Catalogue,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        awaited: bool = False,
     ) -> None:
-        self._api = api
+        self.api = api
         self._root = root
         self._catalogue = catalogue
+        self._awaited = awaited
+        self._seen: set[str] = set()
         self._clock = clock
         self._installed: frozenset[str] = frozenset()
         self._failure: DependencyError | None = None
@@ -88,19 +93,6 @@ class ModelServer:
         self._digests: dict[str, str] = {}
         self._loaded: frozenset[str] | None = None
         self._counts: OrderedDict[bytes, int] = OrderedDict()
-
-    def entry(self, name: str | None, plan: Tier) -> tuple[str, ModelEntry]:
-        """A model of the catalogue by its name; the default one when no name is given.
-
-        Raises ModelNotFound, or ModelLocked when the caller's plan does not cover it.
-        """
-        name = name or self._catalogue.default
-        found = self._catalogue.models.get(name)
-        if found is None:
-            raise ModelNotFound(name, list(self._catalogue.models))
-        if name not in self._catalogue.names_for(plan):
-            raise ModelLocked(name)
-        return name, found
 
     def weights(self, name: str) -> str:
         """What tells a model's weights from others under the same name; empty where unknown."""
@@ -128,9 +120,11 @@ class ModelServer:
         return self._installed
 
     async def close(self) -> None:
-        """End what is being asked."""
+        """End what is being asked, and all connections."""
         if self._asking is not None:
             await end(self._asking)
+        await self.api.close()
+        await self._root.close()
 
     async def probe(self) -> None:
         """Ask the model server whether it is there, now.
@@ -155,13 +149,13 @@ class ModelServer:
             self._valid_until = self._clock() + KNOWN_FOR_SECONDS
 
     async def _list(self) -> frozenset[str]:
-        status, body = await self._api.call("GET", "/models")
+        status, body = await self.api.call("GET", "/models")
         if status != 200:
-            raise DependencyDown(self._api.name, f"answered {status} to GET /models")
+            raise DependencyDown(self.api.name, f"answered {status} to GET /models")
         try:
             return frozenset(_without_latest(str(one["id"])) for one in json.loads(body)["data"])
         except (ValueError, KeyError, TypeError):
-            raise DependencyDown(self._api.name, "no list of models in its answer") from None
+            raise DependencyDown(self.api.name, "no list of models in its answer") from None
 
     async def _ask_ollama(self) -> None:
         """What Ollama tells beside OpenAI's API: digests of weights, and which are loaded.
@@ -181,25 +175,22 @@ class ModelServer:
         except (ValueError, KeyError, TypeError):
             self._may_be_ollama, self._digests, self._loaded = False, {}, None
 
-    async def statuses(self) -> dict[str, Status]:
-        """Whether each model of the catalogue can be asked now: one look at the server for all."""
+    async def status(self, name: str) -> Status:
+        """Whether a model of the catalogue can be asked now."""
+        there = await self._look_for(name)
+        return "cold" if there == "coming" else there
+
+    async def _look_for(self, name: str) -> Status | Literal["coming"]:
+        """Its status, or that it has not been there yet but will be."""
+        known_as = self._known_as(name)
+        coming = self._awaited and known_as not in self._seen
         try:
             installed = await self.installed()
         except DependencyError:
-            return dict.fromkeys(self._catalogue.models, "down")
-        return {name: self._status(name, installed) for name in self._catalogue.models}
-
-    async def status(self, name: str) -> Status:
-        """Whether a model of the catalogue can be asked now."""
-        try:
-            return self._status(name, await self.installed())
-        except DependencyError:
-            return "down"
-
-    def _status(self, name: str, installed: frozenset[str]) -> Status:
-        known_as = self._known_as(name)
+            return "coming" if coming else "down"
         if known_as not in installed:
-            return "not_installed"
+            return "coming" if coming else "not_installed"
+        self._seen.add(known_as)
         return "ready" if self._loaded is None or known_as in self._loaded else "cold"
 
     def _known_as(self, name: str) -> str:
@@ -210,16 +201,17 @@ class ModelServer:
 
         Raises Unavailable `model_unavailable`, or Problem 409 `model_not_installed`.
         """
-        match await self.status(name):
+        match await self._look_for(name):
             case "down":
                 raise unavailable()
-            case "not_installed":
-                raise Problem(
-                    f"The model {name!r} is not installed on the model server. "
-                    "Choose another one, or ask the operator to install it.",
-                    status=409,
-                    code="model_not_installed",
+            case "coming":
+                raise Unavailable(
+                    f"The model {name!r} is still on its way to its server. Try again in a few "
+                    "minutes, or choose another one.",
+                    code="model_unavailable",
                 )
+            case "not_installed":
+                raise not_installed(name)
             case "ready" | "cold":
                 return
 
@@ -252,6 +244,16 @@ class ModelServer:
             return len(tokens) if status == 200 else None
         except (ValueError, KeyError, TypeError):
             return None
+
+
+def not_installed(name: str) -> Problem:
+    """The answer to a question for a model that no server has."""
+    return Problem(
+        f"The model {name!r} is not installed on the model server. "
+        "Choose another one, or ask the operator to install it.",
+        status=409,
+        code="model_not_installed",
+    )
 
 
 def unavailable() -> Unavailable:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from tracemypods.ask.quotas.limits import FREE, LOCAL, NETWORK, PREMIUM, AllLimits, LimitsIn
 from tracemypods.ask.semantic.modes import Mode as SemanticMode
 from tracemypods.ask.semantic.modes import Modes
+from tracemypods.ask.servers import ServerIn
 from tracemypods.contracts.catalogue_settings import CatalogueSettings
 from tracemypods.contracts.token_settings import TokenSettings
 from tracemypods.kit.addresses import ProxySettings
@@ -30,16 +31,25 @@ class Settings(TokenSettings, CatalogueSettings, ProxySettings):
         validation_alias="TRACEMYPODS_EDGE_ASK_TOKEN",
         description="Key with which ask calls the token service (secret)",
     )
-    models_url: str = Field(
+    models_url: str | None = Field(
+        None,
         validation_alias="TRACEMYPODS_MODELS_URL",
         pattern=r"^https?://",
         description="OpenAI-compatible model server (Ollama, vLLM, llama.cpp), such as "
-        "`http://host:11434/v1`",
+        "`http://host:11434/v1`; needed unless `TRACEMYPODS_MODELS_SERVERS` names some",
     )
     models_api_key: SecretStr | None = Field(
         None,
         validation_alias="TRACEMYPODS_MODELS_API_KEY",
         description="Key that the model server asks for",
+    )
+    models_servers: dict[str, ServerIn] = Field(
+        {},
+        validation_alias="TRACEMYPODS_MODELS_SERVERS",
+        description="Servers that single models have for themselves, by names of your choice, as a "
+        'JSON object such as `{"gpu": {"url": "http://gpu:11434/v1", "models": ["mistral:7b"], '
+        '"key_file": "/secrets/gpu"}}`; the key is optional. Their models are shown as cold until '
+        "they have been there once, and `/readyz` does not wait for them",
     )
     connect_seconds: float = Field(
         1.0, gt=0, description="How long connecting to the model server may take, seconds"
@@ -182,6 +192,12 @@ class Settings(TokenSettings, CatalogueSettings, ProxySettings):
         description="Web origins that may call `/v1` from a browser, as a JSON list; "
         "none when not set",
     )
+
+    @model_validator(mode="after")
+    def _check_models(self) -> Self:
+        if self.models_url is None and not self.models_servers:
+            raise ValueError("TRACEMYPODS_MODELS_URL: Field required")
+        return self
 
     @property
     def semantic_modes(self) -> Modes:

@@ -12,10 +12,10 @@ from tracemypods.ask.answers import Answerer
 from tracemypods.ask.cache.answer_cache import AnswerCache
 from tracemypods.ask.callers import Callers
 from tracemypods.ask.entrance import Entrance
-from tracemypods.ask.models import ModelServer
 from tracemypods.ask.quotas.blocks import Blocks
 from tracemypods.ask.revocations import Revocations
 from tracemypods.ask.semantic.semantic_cache import SemanticCache
+from tracemypods.ask.servers import ModelServers
 from tracemypods.ask.settings import Settings
 from tracemypods.contracts.catalogue import Catalogue
 from tracemypods.contracts.embeddings import EmbeddingClient
@@ -30,7 +30,7 @@ class State:
     settings: Settings
     catalogue: Catalogue
     callers: Callers
-    models: ModelServer
+    models: ModelServers
     answerer: Answerer
     draining: Draining
     revocations: Revocations

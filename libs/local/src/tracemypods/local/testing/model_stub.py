@@ -37,7 +37,8 @@ class ModelStub:
 
     `url` is the base of its OpenAI-compatible API, `requests` are the questions it got (chats have
     `messages`, prompts to be continued a `prompt`), `listed` counts how often it was asked for its
-    models, `left` is set when a caller hangs up before the end of an answer.
+    models and `authorizations` with which headers, `left` is set when a caller hangs up before the
+    end of an answer.
 
     With `ollama` (digests by name) it also tells what Ollama does beside OpenAI's API, `loaded`
     being the models that are in memory.
@@ -57,6 +58,7 @@ class ModelStub:
         self.loaded: list[str] = []
         self.requests: list[dict[str, Any]] = []
         self.listed = 0
+        self.authorizations: list[str | None] = []
         self.left = threading.Event()
         self._resumed = threading.Event()
         self._background = BackgroundLoop()
@@ -119,8 +121,9 @@ class ModelStub:
     async def _running(self, _request: web.Request) -> web.Response:
         return web.json_response({"models": [{"name": name} for name in self.loaded]})
 
-    async def _list(self, _request: web.Request) -> web.Response:
+    async def _list(self, request: web.Request) -> web.Response:
         self.listed += 1
+        self.authorizations.append(request.headers.get("Authorization"))
         await self._maybe_hang()
         return web.json_response({"object": "list", "data": [{"id": id_} for id_ in self.models]})
 
