@@ -105,8 +105,8 @@ def at(path: str, value: object) -> dict[str, Any]:
 
 PRODUCTION = (checkout.CHART / "values-prod.yaml", VALUES / "production.yaml")
 CASES: dict[str, dict[str, Any]] = {
-    "demo": read(VALUES / "demo.yaml"),
+    "demo": read(checkout.CHART / "values-dev.yaml"),
     "production": read(*PRODUCTION),
-    "production behind Caddy": read(*PRODUCTION, VALUES / "caddy.yaml"),
+    "production behind Caddy": read(*PRODUCTION, VALUES / "caddy.yaml", VALUES / "models.yaml"),
 }
 """Values that together use every part of the chart."""

@@ -35,8 +35,9 @@ OF_IMAGES: dict[str, dict[str, str]] = {
     }
 }
 """What a service's image sets, since it knows where its own files are."""
-ON_ONE_MACHINE = {"TRACEMYPODS_VECTOR_DATA_DIR"}
-"""What the launcher gives for an embedded engine; a cluster has a server in its place."""
+ON_ONE_MACHINE = {"TRACEMYPODS_VECTOR_DATA_DIR", "TRACEMYPODS_MODELS_URL"}
+"""What the launcher gives for embedded engines. A cluster has servers in their place, and for each
+model one."""
 
 cases = pytest.mark.parametrize("values", CASES.values(), ids=CASES)
 services = pytest.mark.parametrize("service", [*FLEET.services, "razorpay"])
@@ -78,11 +79,11 @@ def made_keys() -> keys.Keys:
 
 def secret_files(rendered: Rendered, service: str) -> dict[str, str]:
     """The Secret that a service mounts: the rendered one, or one as `tracemypods keys` makes it."""
-    names = [
-        one["secret"]["secretName"]
-        for one in pod_of(rendered, service)["volumes"]
-        if "secret" in one
-    ]
+    volumes = pod_of(rendered, service)["volumes"]
+    names = [one["secret"]["secretName"] for one in volumes if "secret" in one]
+    # Beside keys of model servers its own ones come first, and whole.
+    sources = [one["projected"]["sources"][0] for one in volumes if "projected" in one]
+    names += [one["secret"]["name"] for one in sources if "items" not in one["secret"]]
     if not names:
         return {}
     assert names == [f"{rendered.release}-{service}"]
@@ -109,11 +110,16 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
             for item in volume.get("configMap", {}).get("items", ()):
                 text = rendered.find("ConfigMap", "config")["data"][item["key"]]
                 (path / item["path"]).write_text(text)
-            if "secret" in volume:
+            if {"secret", "projected"} & set(volume):
                 for name, value in secret_files(rendered, service).items():
                     (path / name).write_text(value)
+            for source in volume.get("projected", {}).get("sources", ()):
+                for item in source["secret"].get("items", ()):
+                    (path / item["path"]).write_text("the key of a model server")
         for name, value in {**OF_IMAGES.get(service, {}), **environment(rendered, service)}.items():
-            monkeypatch.setenv(name, str(mounts.get(value, value)))
+            for mount, path in mounts.items():
+                value = str(path) if value == mount else value.replace(f'"{mount}/', f'"{path}/')
+            monkeypatch.setenv(name, value)
         # Telemetry belongs to a process of its own.
         for name in telemetry.ENDPOINTS:
             monkeypatch.delenv(name, raising=False)
@@ -232,7 +238,7 @@ def test_selectors_ports_and_targets_meet(values: Mapping[str, Any]) -> None:
     for one in rendered.of_kind("HorizontalPodAutoscaler", "ScaledObject"):
         target = one["spec"]["scaleTargetRef"]
         assert (target["kind"], target["name"]) in names
-    for one in rendered.workloads:
+    for one in rendered.of_kind("Deployment", "StatefulSet"):
         assert one["spec"]["selector"]["matchLabels"].items() <= (
             one["spec"]["template"]["metadata"]["labels"].items()
         )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+import beside
 import pytest
 from reachability import Network, Place, Way
 from rendered_chart import CASES, NAMESPACE, RELEASE, Rendered, at, over, render
@@ -14,6 +16,7 @@ from tracemypods.local import table
 
 FLEET = table.load()
 HTTP, EDGE, SOLVER = 8000, 8080, 8089
+MODEL_SERVERS = "TRACEMYPODS_MODELS_SERVERS"
 DNS = {(53, "UDP"), (53, "TCP")}
 INTERNET, INTERNET_IPV6, PRIVATE = "internet", "internet over IPv6", "private"
 URLS = ("http", "https", "redis", "rediss", "mongodb", "kafka", "kafka+ssl", "smtp+starttls")
@@ -34,7 +37,8 @@ def elsewhere(name: str, namespace: str, labels: Mapping[str, str]) -> Place:
 def places(values: Mapping[str, Any]) -> list[Place]:
     """Pods of the release, of others, and addresses outside of the cluster."""
     inside = [name for name, one in values["backends"].items() if one.get("inside")]
-    names = {*FLEET.services, *inside, "test", "gateway", "a pod without a part"}
+    names = {*FLEET.services, *inside, *beside.parts(values), "test", "gateway"}
+    names.add("a pod without a part")
     return [
         *map(own, sorted(names)),
         elsewhere("the gateway", "envoy-gateway-system", {"app.kubernetes.io/name": "envoy"}),
@@ -82,7 +86,7 @@ def needed(values: Mapping[str, Any], service: table.Service) -> set[tuple[str, 
         if service.name in callers
     }
     for need in needs:
-        if need in FLEET.services:
+        if need in FLEET.services or (need == "models" and beside.has_no_usual_models(values)):
             continue
         if not values["backends"][need].get("inside"):
             target = PRODUCTION_PLACES[need]
@@ -103,6 +107,7 @@ def declared(values: Mapping[str, Any]) -> set[Way]:
         for service in ours
         for target, port in needed(values, service)
     }
+    found |= beside.ways(values, [one.name for one in ours if "models" in one.needs])
     public = [service.name for service in ours if service.routes]
     if values["edge"] == "caddy":
         found |= {Way("gateway", name, HTTP) for name in public}
@@ -114,7 +119,8 @@ def declared(values: Mapping[str, Any]) -> set[Way]:
     if values.get("monitoring", {}).get("enabled"):
         found |= {Way("Prometheus", one.name, HTTP) for one in ours}
     callers = {way.source for way in found if any(way.source == one.name for one in ours)}
-    callers |= {"test", "gateway"} & {way.source for way in found}
+    callers |= {"test", "gateway", "telemetry", *beside.parts(values)}
+    callers &= {way.source for way in found}
     return found | {Way(caller, "DNS", *port) for caller in callers for port in DNS}
 
 
@@ -130,7 +136,8 @@ def network(values: Mapping[str, Any], *more: tuple[int, str]) -> Network:
 
 def concerned(found: set[Way], values: Mapping[str, Any]) -> set[Way]:
     """Those with an end in the release (or at a solver, where that has a policy of its own)."""
-    names = {*FLEET.services, *values["backends"], "test", "gateway", "a pod without a part"}
+    names = {*FLEET.services, *values["backends"], *beside.parts(values)}
+    names |= {"test", "gateway", "a pod without a part"}
     return {way for way in found if way.source in names or way.target in names}
 
 
@@ -178,11 +185,14 @@ def test_an_operator_may_open_one_more_way() -> None:
 def addresses(rendered: Rendered, service: str) -> set[tuple[str, int]]:
     """Hosts and ports in a service's environment. A host is a part's name, or one outside."""
     pod = rendered.find("Deployment", service)["spec"]["template"]["spec"]
-    usual = {"https": 443, "smtp+starttls": 587, "redis": 6379, "mongodb": 27017}
+    usual = {"http": 80, "https": 443, "smtp+starttls": 587, "redis": 6379, "mongodb": 27017}
     found: set[tuple[str, int]] = set()
-    for variable in pod["containers"][0]["env"]:
-        address = urlsplit(variable["value"])
-        if address.scheme in URLS and not variable["name"].endswith("_ORIGINS"):
+    variables = {one["name"]: one["value"] for one in pod["containers"][0]["env"]}
+    for name, server in json.loads(variables.pop(MODEL_SERVERS, "{}")).items():
+        variables[f"{MODEL_SERVERS} {name}"] = server["url"]
+    for name, value in variables.items():
+        address = urlsplit(value)
+        if address.scheme in URLS and not name.endswith(("_ORIGINS", "_PUBLIC_URL")):
             assert address.hostname
             host = address.hostname.removeprefix(f"{rendered.release}-")
             found.add((host, address.port or usual[address.scheme]))
@@ -197,7 +207,7 @@ def test_every_address_in_an_environment_has_its_edge_and_conversely(
         one.get("host"): PRODUCTION_PLACES[need][0]
         for need, one in values["backends"].items()
         if one.get("host")
-    }
+    } | beside.MODEL_HOSTS
     rendered, found = render(values), network(values).ways()
     for service in FLEET.services.values():
         told = {(hosts.get(host, host), port) for host, port in addresses(rendered, service.name)}

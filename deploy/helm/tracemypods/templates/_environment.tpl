@@ -92,6 +92,8 @@ TRACEMYPODS_RAZORPAY_KEY_ID: {{ $backend.keyId }}
      and service. */}}
 {{- define "tracemypods.needs" -}}
 {{- $needs := .service.needs -}}
+{{- /* Where all models have servers of their own, nobody needs the usual one. */ -}}
+{{- if and .root.Values.models (not .root.Values.backends.models.host) -}}{{- $needs = without $needs "models" -}}{{- end -}}
 {{- if .root.Values.backends.telemetry.enabled -}}{{- $needs = append $needs "telemetry" -}}{{- end -}}
 {{- toJson (dict "needs" $needs) -}}
 {{- end -}}
@@ -123,6 +125,9 @@ TRACEMYPODS_RAZORPAY_KEY_ID: {{ $backend.keyId }}
 {{- range $need := (include "tracemypods.needs" . | fromJson).needs -}}
 {{- $more := include "tracemypods.environmentOfNeed" (dict "root" $.root "need" $need) | fromYaml -}}
 {{- $environment = merge $environment ($more | default dict) -}}
+{{- end -}}
+{{- if and (has "models" .service.needs) .root.Values.models -}}
+{{- $_ := set $environment "TRACEMYPODS_MODELS_SERVERS" (include "tracemypods.modelServers" .root) -}}
 {{- end -}}
 {{- if .service.sandbox -}}
 {{- $_ := set $environment (printf "%sDATA_DIR" .service.prefix) "/data" -}}

@@ -136,9 +136,19 @@ spec:
         sizeLimit: {{ $tuned.temporary }}
     {{- if include "tracemypods.hasSecret" . }}
     - name: secrets
+      {{- $modelKeys := include "tracemypods.modelKeySources" . }}
+      {{- if $modelKeys }}
+      projected:
+        defaultMode: 0440
+        sources:
+          - secret:
+              name: {{ include "tracemypods.secretName" . }}
+          {{- $modelKeys | nindent 10 }}
+      {{- else }}
       secret:
         secretName: {{ include "tracemypods.secretName" . }}
         defaultMode: 0440
+      {{- end }}
     {{- end }}
     {{- if .service.config }}
     - name: config
