@@ -40,6 +40,9 @@ reset: ## Stop the fleet and delete its data and secrets
 render: ## Render what repeats fleet.toml, settings and licences
 	@$(TRACEMYPODS) render
 	@.venv/bin/python scripts/render_docs.py
+	@if .venv/bin/python -c 'import helm_python' 2>/dev/null; then \
+		.venv/bin/python scripts/render_manifests.py; \
+	else echo "deploy/k8s is left as it is: rendering it takes make install-development"; fi
 
 .PHONY: pin-images
 pin-images: install ## Ask registries for the digests of all images that are not ours
@@ -69,6 +72,7 @@ check: install-development ## Lint, format, types, and that what is rendered is 
 	@.venv/bin/pyright
 	@$(TRACEMYPODS) render --check
 	@.venv/bin/python scripts/render_docs.py --check
+	@.venv/bin/python scripts/render_manifests.py --check
 
 .PHONY: format
 format: ## Format the code and mend what the linter can
