@@ -20,9 +20,10 @@ class ServedApp:
     who leave are real.
     """
 
-    def __init__(self, app: FastAPI, drain_seconds: int = 2) -> None:
+    def __init__(self, app: FastAPI, drain_seconds: int = 2, linger: float = 0) -> None:
         self.app = app
         self._drain_seconds = drain_seconds
+        self._linger = linger
         self._background = BackgroundLoop()
         self._socket = socket.create_server(("127.0.0.1", 0))
         # What it accepts inherits this; asyncio does it only for sockets that it makes itself.
@@ -51,7 +52,7 @@ class ServedApp:
             access_log=False,
             timeout_graceful_shutdown=self._drain_seconds,
         )
-        self._server = Server(config, self.app.state.draining)
+        self._server = Server(config, self.app.state.draining, self._linger)
         self._serving = asyncio.ensure_future(self._server.serve(sockets=[self._socket]))
         while not self._server.started:
             if self._serving.done():
