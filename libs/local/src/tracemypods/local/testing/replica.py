@@ -23,7 +23,8 @@ from tracemypods.local.testing.waiting import until
 
 
 class Replica:
-    """One replica. Use as a context manager; `url` is its address, also after a restart.
+    """One replica. Use as a context manager; `url` is its address, `port` that of its
+    socket, both also after a restart.
 
     Start it from the main thread, since the kernel ties it to the thread that did. What it logs
     shows with a test that failed, or goes to the file `log`. `program` is what Python runs, where
@@ -39,14 +40,14 @@ class Replica:
         program: tuple[str, ...] = (),
     ) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
+            self.port: int = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
         self.program = program or ("-m", f"tracemypods.{service}")
         self._log = log
         self.environment = {
             "PATH": os.defpath,
             "TRACEMYPODS_MODE": "local",
-            "TRACEMYPODS_PORT": str(port),
+            "TRACEMYPODS_PORT": str(self.port),
             "TRACEMYPODS_CONFIG_DIR": str(checkout.CONFIG),
             **settings,
         }
