@@ -65,6 +65,14 @@ test-long: install-development ## Run the tests that take too long for every run
 	@.venv/bin/pytest -m long
 	@.venv/bin/pytest -m "hypothesis and not long" --hypothesis-profile=exploring
 
+.PHONY: cluster-tools
+cluster-tools: install-development ## Build a Kubernetes control plane for `make test-cluster` (needs Go)
+	@.venv/bin/python tests/cluster/build.py
+
+.PHONY: test-cluster
+test-cluster: install-development ## Test the chart on a Kubernetes API server, where there is one
+	@PATH="$(CURDIR)/.local/cluster/bin:$$PATH" .venv/bin/pytest tests/cluster
+
 .PHONY: check
 check: install-development ## Lint, format, types, and that what is rendered is current
 	@.venv/bin/ruff check
