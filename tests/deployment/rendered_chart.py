@@ -110,3 +110,8 @@ CASES: dict[str, dict[str, Any]] = {
     "production behind Caddy": read(*PRODUCTION, VALUES / "caddy.yaml", VALUES / "models.yaml"),
 }
 """Values that together use every part of the chart."""
+FOR_NODES: dict[str, dict[str, Any]] = {
+    f"demo with {name}": read(checkout.CHART / "values-dev.yaml", checkout.CHART / name)
+    for name in ("values-gpu.yaml", "values-cpu.yaml")
+}
+"""The values files for models on nodes, on top of development's."""

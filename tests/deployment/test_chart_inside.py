@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import redis
 import yaml
+from helm_python.errors import HelmError
 from redis.backoff import NoBackoff
 from redis.exceptions import NoPermissionError
 from redis.retry import Retry
@@ -81,6 +82,12 @@ def test_each_can_be_inside_alone() -> None:
     rendered = render(values)
     assert [part(one) for one in rendered.of_kind("StatefulSet")] == ["qdrant"]
     assert rendered.of_kind("Secret") == []
+
+
+@pytest.mark.parametrize(("need", "auth"), [("kafka", True), ("s3", False)])
+def test_nothing_is_asked_of_it_that_it_cannot_do(need: str, auth: bool) -> None:
+    with pytest.raises(HelmError, match=rf"backends\.{need}\.auth: the .* that runs inside"):
+        render(over(DEV, at(f"backends.{need}.auth", auth)))
 
 
 def test_what_runs_inside_answers_where_services_look_for_it() -> None:

@@ -10,15 +10,25 @@ from typing import Any
 import pytest
 from helm_python.errors import HelmError
 from pydantic import TypeAdapter
-from rendered_chart import CASES, RELEASE, VALUES, Manifest, Rendered, at, over, read, render
+from rendered_chart import (
+    CASES,
+    FOR_NODES,
+    RELEASE,
+    VALUES,
+    Manifest,
+    Rendered,
+    at,
+    over,
+    read,
+    render,
+)
 
 from tracemypods.ask.servers import ServerIn
 from tracemypods.contracts.catalogue import load_catalogue
 from tracemypods.local import checkout
 
 DEV = CASES["demo"]
-GPU = read(checkout.CHART / "values-dev.yaml", checkout.CHART / "values-gpu.yaml")
-CPU = read(checkout.CHART / "values-dev.yaml", checkout.CHART / "values-cpu.yaml")
+GPU, CPU = FOR_NODES.values()
 PLACED = CASES["production behind Caddy"]
 """Models here and elsewhere, as in chart_values/models.yaml."""
 FILES = {"values-dev.yaml": DEV, "values-gpu.yaml": GPU, "values-cpu.yaml": CPU, "models": PLACED}

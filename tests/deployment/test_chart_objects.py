@@ -13,12 +13,13 @@ import pytest
 from jsonschema import Draft202012Validator
 from kubernetes_validate.utils import schema_contents
 from referencing import Registry, Resource
-from rendered_chart import CASES, Manifest, at, over, render
+from rendered_chart import CASES, FOR_NODES, Manifest, at, over, render
 
 OLDEST, NEWEST = "1.33", "1.37"
 SCHEMAS = Path(__file__).with_name("schemas")
 ALL = {
     **CASES,
+    **FOR_NODES,
     "production with keys from a store": over(
         CASES["production"],
         at("secrets", {"source": "external", "external": {"store": "vault"}}),

@@ -9,7 +9,7 @@ import helm_python
 import pytest
 import yaml
 from helm_python.errors import HelmError
-from rendered_chart import CASES, PRODUCTION, at, over, read, render
+from rendered_chart import CASES, FOR_NODES, PRODUCTION, at, over, read, render
 
 from tracemypods.local import checkout, table
 
@@ -151,7 +151,7 @@ def test_nothing_is_asked_for_that_no_running_service_needs() -> None:
     assert "backends.kafka" not in str(refused.value)
 
 
-@pytest.mark.parametrize("values", CASES.values(), ids=CASES)
+@pytest.mark.parametrize("values", [*CASES.values(), *FOR_NODES.values()])
 def test_helm_finds_nothing_to_complain_of(values: dict[str, Any]) -> None:
     found = helm_python.lint(checkout.CHART, values, strict=True, kube_version="v1.33.0")
     assert [one for one in found["messages"] if one["severity"] >= 2] == []
