@@ -87,8 +87,10 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import vendor_schemas  # noqa: E402 - which kinds the chart has, and where they are published
 
 CRDS = tuple(
-    Files(f"crds/{module.replace('/', '_')}", *module.split("@"), patterns)
-    for module, patterns in vendor_schemas.SOURCES.items()
+    Files(f"crds/{module.replace('/', '_')}", module, version, patterns)
+    for (module, _, version), patterns in (
+        (source.partition("@"), patterns) for source, patterns in vendor_schemas.SOURCES.items()
+    )
 )
 
 

@@ -23,7 +23,7 @@ from rendered_chart import CASES, RELEASE, Manifest, Rendered, at, over, render
 
 from tracemypods.events.settings import KafkaSettings
 from tracemypods.kit.settings import load
-from tracemypods.local import checkout, s3, table, valkey
+from tracemypods.local import checkout, s3, table, third_party, valkey
 from tracemypods.local.testing.waiting import until
 
 FLEET = table.load()
@@ -117,7 +117,7 @@ def test_probes_and_commands_call_what_the_image_has() -> None:
 
 
 def test_every_image_is_one_that_is_pinned_and_each_of_those_is_used() -> None:
-    listed = tomllib.loads(checkout.THIRD_PARTY_IMAGES.read_text())
+    listed = tomllib.loads(third_party.FILE.read_text())
     known = {f"{one['repository']}:{one['tag']}" for one in listed.values()}
     used = {
         one["image"]
