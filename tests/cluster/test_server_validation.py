@@ -9,8 +9,9 @@ import pytest
 import yaml
 from control_plane import Cluster, Refused
 from release import Release
-from rendered_chart import CASES, at, over, render
+from rendered_chart import CASES, FOR_NODES, at, over, render
 
+ALL = {**CASES, **FOR_NODES}
 NOT_A_LABEL = at("services.token.nodeSelector", {"disk": "not a label"})
 
 pytestmark = pytest.mark.timeout(600)
@@ -21,7 +22,7 @@ def release(make_release: Callable[[str], Release]) -> Release:
     return make_release("shop")
 
 
-@pytest.mark.parametrize("values", CASES.values(), ids=CASES)
+@pytest.mark.parametrize("values", ALL.values(), ids=ALL)
 def test_a_server_takes_every_object(
     cluster: Cluster, release: Release, values: Mapping[str, Any]
 ) -> None:
