@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import socket
 import subprocess
 import tomllib
 from collections.abc import Mapping
@@ -23,7 +22,7 @@ from rendered_chart import CASES, RELEASE, Manifest, Rendered, at, over, render
 
 from tracemypods.events.settings import KafkaSettings
 from tracemypods.kit.settings import load
-from tracemypods.local import checkout, s3, table, third_party, valkey
+from tracemypods.local import checkout, ports, s3, table, third_party, valkey
 from tracemypods.local.testing.waiting import until
 
 FLEET = table.load()
@@ -132,8 +131,7 @@ def test_every_image_is_one_that_is_pinned_and_each_of_those_is_used() -> None:
 def test_valkey_does_what_its_arguments_say(tmp_path: Path) -> None:
     secret = render(DEV).find("Secret", "redis")["stringData"]
     (tmp_path / "users.acl").write_text(secret["users.acl"])
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = ports.unused()
     places = {"6379": str(port), "/secrets/users.acl": str(tmp_path / "users.acl")}
     arguments = [places.get(one, one) for one in server("redis")["command"][1:]]
     arguments[arguments.index("--dir") + 1] = str(tmp_path)

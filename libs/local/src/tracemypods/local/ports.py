@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import json
-import random
+import secrets
 import socket
+from collections.abc import Iterable
 from typing import cast
 
 import psutil
@@ -92,6 +93,20 @@ def parse(text: str) -> int:
     return int(text)
 
 
+def unused(taken: Iterable[int] = (), apart: int = 0) -> int:
+    """A port that is free and not one of those `taken`, and with `apart` one that has another such
+    port so far above it.
+
+    Raises FleetError when there is none.
+    """
+    avoided = set(taken)
+    for _ in range(_ATTEMPTS):
+        port = _FIRST + secrets.randbelow(_LAST - apart - _FIRST)
+        if not {port, port + apart} & avoided and is_free(port) and is_free(port + apart):
+            return port
+    raise FleetError(f"no port between {_FIRST} and {_LAST} is free on {HOST}")
+
+
 class Ports:
     """The ports of one fleet's parts, kept from one start to the next where they are free."""
 
@@ -138,13 +153,7 @@ class Ports:
             self._confirmed.discard(name)
 
     def _allocate(self, apart: int = 0) -> int:
-        """A free port; with `apart`, one that has another free one so far above it."""
-        taken = set(self._ports.values())
-        for _ in range(_ATTEMPTS):
-            port = random.randrange(_FIRST, _LAST - apart)  # noqa: S311 - no secret
-            if not {port, port + apart} & taken and is_free(port) and is_free(port + apart):
-                return port
-        raise FleetError(f"no port between {_FIRST} and {_LAST} is free on {HOST}")
+        return unused(self._ports.values(), apart)
 
 
 def recorded(data: DataDirectory) -> dict[str, int]:

@@ -10,7 +10,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,7 @@ from uuid import uuid4
 
 import pytest
 
-from tracemypods.local import tether
+from tracemypods.local import ports, tether
 from tracemypods.local.kafka import url
 from tracemypods.local.probes import KafkaProbe, NotYet
 from tracemypods.local.testing.waiting import until
@@ -57,12 +56,8 @@ class ApacheKafka:
         self._java = shutil.which("java") or pytest.skip("Apache Kafka needs java on the path")
         self._libs = jars()
         self._folder = tempfile.TemporaryDirectory(prefix="tracemypods-kafka-")
-        with (
-            socket.create_server(("127.0.0.1", 0)) as free,
-            socket.create_server(("127.0.0.1", 0)) as other,
-        ):
-            self.port = free.getsockname()[1]
-            self._controller = other.getsockname()[1]
+        self.port = ports.unused()
+        self._controller = ports.unused([self.port])
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

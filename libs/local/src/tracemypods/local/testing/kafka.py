@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
 
 from tracemypods.contracts.events import TOPICS
-from tracemypods.local import tether
+from tracemypods.local import ports, tether
 from tracemypods.local.kafka import server_command, url
 
 
@@ -27,8 +26,7 @@ class Kafka:
         if topics is None:
             topics = {topic.name: topic.partitions for topic in TOPICS}
         self._topics = topics
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = ports.unused()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,7 +18,7 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from tracemypods.local import tether
+from tracemypods.local import ports, tether
 from tracemypods.local.mongo import server_command, url
 
 TEST_URL_VARIABLE = "TRACEMYPODS_TEST_MONGO_URL"
@@ -33,8 +32,7 @@ class Mongo:
     def __init__(self) -> None:
         self._theirs = os.environ.get(TEST_URL_VARIABLE)
         self._folder = tempfile.TemporaryDirectory(prefix="tracemypods-mongo-")
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = ports.unused()
         self._process: subprocess.Popen[bytes] | None = None
         self.database = new_name()
 

@@ -9,7 +9,6 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 from contextlib import suppress
@@ -19,7 +18,7 @@ from typing import Any, Self
 
 import httpx2
 
-from tracemypods.local import checkout
+from tracemypods.local import checkout, ports
 from tracemypods.local.images import DOCKERFILE, Build
 from tracemypods.local.testing.pods import Pod
 from tracemypods.local.testing.waiting import until
@@ -116,8 +115,7 @@ class Container:
         self.reference = reference
         self._pod = pod
         self._name = f"tracemypods-tests-{secrets.token_hex(6)}"
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = ports.unused()
         self.url = f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:

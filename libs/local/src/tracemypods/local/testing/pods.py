@@ -37,7 +37,7 @@ def pod(table: Table, service: str, settings: Mapping[str, str], secrets: Path) 
     What of `settings` is a secret is written into the folder `secrets`, one file each.
     """
     one = table.ours[service]
-    hidden = set(chart.development_keys(table)[service])
+    hidden = set(chart.development_keys(table)["services"].get(service, {}))
     environment = {
         "PYTHONUNBUFFERED": "1",
         "TRACEMYPODS_MODE": "demo",

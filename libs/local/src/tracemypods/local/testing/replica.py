@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from typing import Self
 
 import httpx2
 
-from tracemypods.local import checkout, tether
+from tracemypods.local import checkout, ports, tether
 from tracemypods.local.testing.waiting import until
 
 
@@ -39,8 +38,7 @@ class Replica:
         *,
         program: tuple[str, ...] = (),
     ) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port: int = free.getsockname()[1]
+        self.port = ports.unused()
         self.url = f"http://127.0.0.1:{self.port}"
         self.program = program or ("-m", f"tracemypods.{service}")
         self._log = log

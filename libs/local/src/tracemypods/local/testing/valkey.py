@@ -17,7 +17,7 @@ import time
 from hashlib import sha256
 from pathlib import Path
 
-from tracemypods.local import database_users, table, tether
+from tracemypods.local import database_users, ports, table, tether
 from tracemypods.local.valkey import binary
 
 _ANSWER_SECONDS = 10.0
@@ -34,8 +34,7 @@ class Valkey:
         self.password = secrets.token_urlsafe(24)
         self._passwords = {name: secrets.token_urlsafe(24) for name in table.load().services}
         self._folder = tempfile.TemporaryDirectory(prefix="tracemypods-valkey-")
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = ports.unused()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
