@@ -71,7 +71,7 @@ cluster-tools: install-development ## Build a Kubernetes control plane for `make
 
 .PHONY: test-cluster
 test-cluster: install-development ## Test the chart on a Kubernetes API server, where there is one
-	@PATH="$(CURDIR)/.local/cluster/bin:$$PATH" .venv/bin/pytest tests/cluster
+	@PATH="$(CURDIR)/.local/cluster/bin:$$PATH" .venv/bin/pytest -v tests/cluster
 
 .PHONY: check
 check: install-development ## Lint, format, types, and that what is rendered is current
