@@ -8,6 +8,7 @@ import socket
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import Scope
 
 from tracemypods.kit.serve import Server
 from tracemypods.local.testing.background import BackgroundLoop
@@ -32,6 +33,7 @@ class ServedApp:
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
 
     def __enter__(self) -> ServedApp:
+        self._build_routes()
         self._background.__enter__()
         self._background.run(self._start())
         return self
@@ -44,6 +46,21 @@ class ServedApp:
     def tell_to_stop(self) -> None:
         """Do what SIGTERM does; returns at once."""
         self._server.handle_exit(signal.SIGTERM, None)
+
+    def _build_routes(self) -> None:
+        """Do at once what FastAPI leaves for the first request: match routes, which builds them.
+
+        Two applications of one process that do so at the same time disturb each other in pydantic.
+        """
+        nowhere: Scope = {
+            "type": "http",
+            "method": "GET",
+            "path": "/-",
+            "root_path": "",
+            "headers": [],
+        }
+        for route in self.app.router.routes:
+            route.matches(nowhere)
 
     async def _start(self) -> None:
         config = uvicorn.Config(
