@@ -27,7 +27,7 @@ from pydantic import SecretStr
 from loadtest.bench import good_callers, junk_flood, load, own_process
 from loadtest.bench.mongo_relay import MongoRelay
 from tracemypods.contracts.tokens import ALPHABET, PREMIUM_PREFIX, SECRET_LENGTH, TokenKeys
-from tracemypods.local import mongo
+from tracemypods.local import mongo, ports
 from tracemypods.local.fleet import Fleet
 
 TOKENS = 100
@@ -96,7 +96,7 @@ def _looks_for_burials(command: dict[str, Any]) -> bool:
 
 def _token_service(stack: ExitStack, folder: Path, fleet: Fleet, relay: MongoRelay) -> str:
     """Start the fleet's token service in front of the relay; returns its URL."""
-    port = load.free_port()
+    port = ports.unused()
     log = stack.enter_context((folder / "token.log").open("wb"))
     process = subprocess.Popen(
         [sys.executable, "-m", "tracemypods.token"],

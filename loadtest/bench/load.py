@@ -77,12 +77,6 @@ def processor_seconds(pid: int) -> float:
     return times.user + times.system
 
 
-def free_port() -> int:
-    """A port of 127.0.0.1 that nothing listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
-
-
 def wait_until_it_listens(url: str, seconds: float = _START_SECONDS) -> None:
     """Wait until a server that starts takes connections. Raises TimeoutError."""
     give_up = time.monotonic() + seconds

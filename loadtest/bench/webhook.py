@@ -23,6 +23,7 @@ from loadtest.bench import load, own_process, webhook_sender
 from loadtest.bench.order_taker import OrderTaker
 from loadtest.bench.razorpay import Razorpay
 from tracemypods.kit.mongo import Document
+from tracemypods.local import ports
 from tracemypods.local.fleet import Fleet
 
 PER_SECOND = 100
@@ -105,7 +106,7 @@ def _payment_service(
     stack: ExitStack, folder: Path, fleet: Fleet, order: OrderTaker
 ) -> tuple[str, int]:
     """Start the fleet's payment service before that order service: its URL and process id."""
-    port = load.free_port()
+    port = ports.unused()
     log = stack.enter_context((folder / "payment.log").open("wb"))
     process = subprocess.Popen(
         [sys.executable, "-m", "tracemypods.payment"],

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx2
 
-from loadtest.bench import load
+from tracemypods.local import ports
 from tracemypods.local.fleet import Fleet
 from tracemypods.local.plan import url_variable
 from tracemypods.local.testing.waiting import until
@@ -31,7 +31,7 @@ class Alone:
         environment: Mapping[str, str],
     ) -> None:
         self.fleet = stack.enter_context(Fleet(folder, parts=backends, environment=environment))
-        self._urls = {name: f"http://127.0.0.1:{load.free_port()}" for name in services}
+        self._urls = {name: f"http://127.0.0.1:{ports.unused()}" for name in services}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         for name in services:
             self._processes[name] = self._start(stack, folder, name)

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from loadtest.bench import load
 from loadtest.bench.peers import install
+from tracemypods.local import ports
 
 KEY = "sk-bench"
 _START_SECONDS = 120  # it imports for some twenty
@@ -68,7 +68,7 @@ def start(
     }
     file = folder / "litellm.json"  # YAML, of which JSON is a part
     file.write_text(json.dumps(configuration))
-    port = load.free_port()
+    port = ports.unused()
     process = subprocess.Popen(
         [
             str(install.litellm() / "bin" / "litellm"),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from loadtest.bench import load
 from loadtest.bench.peers import install
+from tracemypods.local import ports
 
 _APPLICATION = Path(__file__).parent / "redisvl" / "app.py"
 _START_SECONDS = 120  # torch and its friends are slow to import on a busy machine
@@ -28,7 +29,7 @@ def start(stack: ExitStack, folder: Path, upstream: str, model: str) -> Cache:
     """Start both; `stack` ends them. Raises TimeoutError when one does not come up."""
     python = install.redisvl() / "bin" / "python"
     redis_url, redis = _redis(stack, folder, python)
-    port = load.free_port()
+    port = ports.unused()
     application = _run(
         stack,
         [str(python), str(_APPLICATION)],
@@ -54,7 +55,7 @@ def _redis(stack: ExitStack, folder: Path, python: Path) -> tuple[str, int]:
     executable = folder / module.name  # Redis wants it to be, and the wheel's is not
     shutil.copyfile(module, executable)
     executable.chmod(0o700)
-    port = load.free_port()
+    port = ports.unused()
     pid = _run(
         stack,
         [

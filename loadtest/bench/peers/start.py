@@ -6,8 +6,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
-from loadtest.bench import load
 from loadtest.bench.peers import install
+from tracemypods.local import ports
 from tracemypods.local.fleet import Fleet
 
 
@@ -15,7 +15,7 @@ def start(
     stack: ExitStack, command: Sequence[str], fleet: Fleet, environment: Mapping[str, str]
 ) -> tuple[str, int]:
     """Start it; `stack` ends it. Returns its URL and its process id."""
-    port = load.free_port()
+    port = ports.unused()
     pid = run(
         stack,
         command,
