@@ -21,9 +21,7 @@ ResultT = TypeVar("ResultT")
 
 
 def settings(mongo: Mongo, **values: Any) -> MongoSettings:
-    return MongoSettings.model_validate(
-        {"mongo_url": mongo.url, "mongo_database": mongo.database, **values}
-    )
+    return MongoSettings.model_validate({**mongo.login(), **values})
 
 
 def run(mongo: Mongo, work: Callable[[AsyncDatabase[Document]], Awaitable[ResultT]]) -> ResultT:
@@ -103,6 +101,7 @@ def test_what_has_expired_goes(mongo: Mongo) -> None:
     assert run(mongo, work) == ["young"]
 
 
+@pytest.mark.impatient
 @pytest.mark.parametrize("fault", ["stop", "kill", "pause"])
 def test_away_or_hung_is_a_named_503_soon(mongo: Mongo, fault: str) -> None:
     async def work(database: AsyncDatabase[Document]) -> None:
@@ -113,12 +112,11 @@ def test_away_or_hung_is_a_named_503_soon(mongo: Mongo, fault: str) -> None:
             lambda: database.things.find_one({"_id": "before"}),
             lambda: ping(database.client),
         ):
-            async with asyncio.timeout(10):  # 3 s here, and a machine may be slow
-                with (
-                    pytest.raises(Unavailable) as failed,
-                    store_failures("things_unavailable", "The store of things"),
-                ):
-                    await call()
+            with (
+                pytest.raises(Unavailable) as failed,
+                store_failures("things_unavailable", "The store of things"),
+            ):
+                await call()
             assert failed.value.code == "things_unavailable"
             assert "The store of things does not answer" in str(failed.value.detail)
         mongo.resume()

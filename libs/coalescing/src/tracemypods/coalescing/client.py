@@ -19,7 +19,7 @@ import hiredis
 from redis import exceptions
 from redis.asyncio.connection import parse_url
 
-from tracemypods.kit.redis import ANSWER_SECONDS, CONNECT_SECONDS, RedisSettings
+from tracemypods.kit.redis import RedisSettings
 
 IN_FLIGHT = 10_000
 """So many commands may wait for their answers; more are refused at once."""
@@ -82,8 +82,8 @@ class CoalescingRedis:
         password: str | None = None,
         *,
         username: str | None = None,
-        connect_seconds: float = CONNECT_SECONDS,
-        answer_seconds: float = ANSWER_SECONDS,
+        connect_seconds: float = 1.0,
+        answer_seconds: float = 1.0,
         in_flight: int = IN_FLIGHT,
     ) -> None:
         self._address = _Address(url, username, password)
@@ -215,6 +215,8 @@ def connect_coalescing(settings: RedisSettings) -> CoalescingRedis:
         settings.redis_url,
         password.get_secret_value() if password else None,
         username=settings.redis_username,
+        connect_seconds=settings.redis_answer_seconds,
+        answer_seconds=settings.redis_answer_seconds,
     )
 
 

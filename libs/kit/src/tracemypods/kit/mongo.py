@@ -26,11 +26,6 @@ from tracemypods.kit.settings import ServiceSettings, SettingsError
 
 _log = logging.getLogger("tracemypods.mongo")
 
-SELECT_SECONDS = 1.0
-"""How long is looked for a server that takes the call: none runs, or a new primary is elected."""
-CONNECT_SECONDS = 0.5
-ANSWER_SECONDS = 2.0
-"""How long a whole call may take, all of the above and one retry included."""
 CONNECTIONS = 64
 
 Document = dict[str, Any]
@@ -56,18 +51,26 @@ class MongoSettings(ServiceSettings):
     mongo_password: SecretStr | None = Field(
         None, validation_alias="TRACEMYPODS_MONGO_PASSWORD", description="That user's password"
     )
+    mongo_answer_seconds: float = Field(
+        2.0,
+        validation_alias="TRACEMYPODS_MONGO_ANSWER_SECONDS",
+        gt=0,
+        description="A call that takes longer, one retry included, has failed; half of it may pass "
+        "until a server takes the call, a quarter until it takes a connection",
+    )
 
 
 def connect(settings: MongoSettings) -> AsyncMongoClient[Document]:
     """Return a client; it connects with the first call, and belongs to that call's event loop.
 
-    A call raises pymongo.errors.PyMongoError within about two seconds when the server is away or
-    hangs. Writes have reached the disks of a majority of servers when they return. Dates are read
-    with their time zone, UTC.
+    A call raises pymongo.errors.PyMongoError within about `mongo_answer_seconds` when the server
+    is away or hangs. Writes have reached the disks of a majority of servers when they return. Dates
+    are read with their time zone, UTC.
 
     Raises SettingsError when the address can't be used.
     """
     password = settings.mongo_password
+    milliseconds = int(settings.mongo_answer_seconds * 1000)
     options: dict[str, Any] = {}
     if settings.mongo_username:
         options["username"] = settings.mongo_username
@@ -75,9 +78,9 @@ def connect(settings: MongoSettings) -> AsyncMongoClient[Document]:
     try:
         return AsyncMongoClient(
             settings.mongo_url,
-            serverSelectionTimeoutMS=int(SELECT_SECONDS * 1000),
-            connectTimeoutMS=int(CONNECT_SECONDS * 1000),
-            timeoutMS=int(ANSWER_SECONDS * 1000),
+            serverSelectionTimeoutMS=max(milliseconds // 2, 1),
+            connectTimeoutMS=max(milliseconds // 4, 1),
+            timeoutMS=max(milliseconds, 1),
             maxPoolSize=CONNECTIONS,
             w="majority",
             journal=True,

@@ -17,8 +17,6 @@ from tracemypods.kit.settings import ServiceSettings
 
 _log = logging.getLogger("tracemypods.redis")
 
-CONNECT_SECONDS = 0.5
-ANSWER_SECONDS = 1.0
 CONNECTIONS = 64
 
 
@@ -36,14 +34,21 @@ class RedisSettings(ServiceSettings):
     redis_password: SecretStr | None = Field(
         None, validation_alias="TRACEMYPODS_REDIS_PASSWORD", description="The password"
     )
+    redis_answer_seconds: float = Field(
+        1.0,
+        validation_alias="TRACEMYPODS_REDIS_ANSWER_SECONDS",
+        gt=0,
+        description="An answer, or a connection, that takes longer has failed",
+    )
 
 
 def connect(settings: RedisSettings) -> Redis:
     """Return a client; it connects with the first command.
 
     A command raises redis.exceptions.RedisError (ConnectionError and TimeoutError among them)
-    within about two seconds when the server is away or hangs. A connection that broke since it
-    was last used (the server was restarted) is made anew once without the caller noticing.
+    within about twice `redis_answer_seconds` when the server is away or hangs. A connection that
+    broke since it was last used (the server was restarted) is made anew once without the caller
+    noticing.
     """
     password = settings.redis_password
     pool: BlockingConnectionPool = BlockingConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
@@ -51,9 +56,9 @@ def connect(settings: RedisSettings) -> Redis:
         username=settings.redis_username,
         password=password.get_secret_value() if password else None,
         max_connections=CONNECTIONS,
-        timeout=ANSWER_SECONDS,
-        socket_connect_timeout=CONNECT_SECONDS,
-        socket_timeout=ANSWER_SECONDS,
+        timeout=settings.redis_answer_seconds,
+        socket_connect_timeout=settings.redis_answer_seconds,
+        socket_timeout=settings.redis_answer_seconds,
         retry=Retry(NoBackoff(), 1),
         decode_responses=True,
     )
