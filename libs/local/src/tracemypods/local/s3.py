@@ -32,8 +32,9 @@ _ADMIN, _ADMIN_GRPC = "admin", "admin.grpc"
 _GRPC_ABOVE = 10_000
 """The inner worker looks for the admin's second port this far above its first, whatever is set."""
 
-_ENVIRONMENT = {"GOMEMLIMIT": "80MiB"}
-"""Without it, it takes twice as much after a restart; some 90 MB are the program itself."""
+_ENVIRONMENT = {"GOMEMLIMIT": "290MiB"}
+"""Its heap holds 230 MB from the start, most of which it never touches. With a limit below that it
+collects garbage all the time (a tenth of a core for nothing), without one it takes a third more."""
 
 
 def choose_ports(ports: Ports) -> dict[str, int]:
