@@ -31,7 +31,6 @@ FRONTEND = Path(__file__).resolve().parents[2] / "frontend"
 # arguments is not used: it switches web security off.
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
-    "--no-zygote",
     "--headless=shell",
     "--disable-gpu",
     "--disable-background-networking",
@@ -45,7 +44,9 @@ API = (
 ANSWER_TIMEOUT_MS = 150_000
 """A busy machine's model may take its time; nothing below is measured against a clock."""
 
-expect.set_options(timeout=60_000)  # a busy machine's pages may, too
+PAGE_TIMEOUT_MS = 60_000  # a busy machine's pages may, too
+
+expect.set_options(timeout=PAGE_TIMEOUT_MS)
 
 
 @pytest.fixture(scope="session")
@@ -110,6 +111,7 @@ def open_page(browser: Browser, site: str) -> Iterator[OpenPage]:
 
     def open_page(**options: Any) -> Page:
         context = browser.new_context(base_url=site, **options)
+        context.set_default_timeout(PAGE_TIMEOUT_MS)
         page = context.new_page()
         opened.append((context, Watch(page, site)))
         return page

@@ -112,7 +112,8 @@ class Shop:
     """The page as a buyer uses it, and the services behind it.
 
     `answers` holds what each route answers, by its name: a body, or (status, body, headers);
-    `asked` what each was asked.
+    `asked` what each was asked. `once_paid` is the order as it is from the moment on in which the
+    page tells of the payment: the page may read it at any time.
     """
 
     def __init__(self, page: Page) -> None:
@@ -127,6 +128,7 @@ class Shop:
             "order": order(),
             "token": {"token": TOKEN, "expires_at": "2026-12-24T10:00:00Z"},
         }
+        self.once_paid: dict[str, Any] | None = None
         self.asked: dict[str, list[dict[str, Any]]] = {name: [] for name in self.answers}
         self.heading = page.locator("main h2:visible")
         self.alert = page.locator(".problem:visible")
@@ -164,6 +166,8 @@ class Shop:
     def _answer(self, route: Route, name: str) -> None:
         request = route.request
         self.asked[name].append({"headers": request.headers, "body": request.post_data_json})
+        if name == "paid" and self.once_paid is not None:
+            self.answers["order"] = self.once_paid
         answer = self.answers[name]
         if answer is None:
             route.abort()

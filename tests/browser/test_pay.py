@@ -45,7 +45,7 @@ def test_the_whole_way(page: Page, shop: Shop) -> None:
     assert SECRET not in str(options)
     assert shop.fragment == f"order={ORDER}&secret={SECRET}"
 
-    shop.answers["order"] = order("fulfilled", shown=True)
+    shop.once_paid = order("fulfilled", shown=True)
     shop.pay_there()
     expect(shop.heading).to_contain_text("Here is your premium token")
     expect(shop.heading).to_be_focused()

@@ -43,7 +43,7 @@ def test_a_failed_payment_is_tried_again_on_the_same_order(page: Page, shop: Sho
     expect(shop.alert).to_have_count(0)
     orders = page.evaluate("rzp.map(one => one.options.order_id)")
     assert orders == ["order_R1", "order_R1"]
-    shop.answers["order"] = order("fulfilled", shown=True)
+    shop.once_paid = order("fulfilled", shown=True)
     shop.pay_there()
     expect(page.locator(".token-text")).to_have_text(TOKEN)
 
@@ -60,14 +60,14 @@ def test_paid_but_no_token_yet(page: Page, shop: Shop) -> None:
     page.clock.install()
     shop.to_checkout()
     shop.answers["paid"] = {"status": "paid"}
-    shop.answers["order"] = order("paid")
+    shop.once_paid = order("paid")
     shop.pay_there()
     expect(shop.heading).to_contain_text("Your payment has arrived")
     expect(shop.heading).to_be_focused()
     expect(page.get_by_role("list", name="Progress")).to_contain_text("Tokenbeing made")
     # The payment is said again until the token has come with the answer.
     shop.answers["paid"] = {"status": "fulfilled", "token": TOKEN}
-    shop.answers["order"] = order("fulfilled", shown=True, invoice="pending")
+    shop.once_paid = order("fulfilled", shown=True, invoice="pending")
     page.clock.run_for(10_000)
     expect(page.locator(".token-text")).to_have_text(TOKEN)
     expect(page.locator("#announcements")).to_contain_text("Here is your premium token.")
