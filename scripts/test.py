@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """Run all tests, several groups of them at a time.
 
-The groups are the tests of the libraries, those that span services, and each service's own in an
-environment that holds what it declares (scripts/test_alone.py). Most tests wait for servers more
-than they compute, so there is one group more at a time than the machine has cores. What a group
-prints is shown when it ends, and is kept in .local/test/; until then its progress is.
+The groups are the tests of the libraries, those that span services, those of pages in a browser,
+and each service's own in an environment that holds what it declares (scripts/test_alone.py). What a
+group prints is shown when it ends, and is kept in .local/test/; until then its progress is.
 """
 
 from __future__ import annotations
@@ -18,15 +17,27 @@ import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
 LOGS = ROOT / ".local" / "test"
 SHOW_EVERY_SECONDS = 20.0
 
-LONGEST_FIRST = ("tests", "order", "deliver", "libs", "ask", "payment")
+LONGEST_FIRST = ("tests", "libs", "browser", "deliver", "order", "ask", "payment")
 """So that no long group begins when all others have ended. Further ones follow in any order."""
+BROWSER = "tests/browser"
 _PROGRESS = re.compile(rb"\[ *(\d+)%\]")
+
+
+class Took(NamedTuple):
+    """Seconds that passed, and those of the processor, servers that tests have started included."""
+
+    wall: float
+    processor: float
+
+    def __str__(self) -> str:
+        return f"{self.wall:.0f} s ({self.processor:.0f} s of processor time)"
 
 
 @dataclass(frozen=True)
@@ -41,12 +52,17 @@ class Group:
         """What it prints."""
         return LOGS / f"{self.name}.log"
 
-    def run(self) -> float:
-        """Run it; returns the seconds that it took. Raises CalledProcessError."""
+    def run(self) -> Took:
+        """Run it; returns how long it took. Raises CalledProcessError."""
         started = time.monotonic()
         with self.log.open("wb") as log:
-            subprocess.run(self.command, cwd=ROOT, check=True, stdout=log, stderr=subprocess.STDOUT)
-        return time.monotonic() - started
+            process = subprocess.Popen(self.command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+            _, status, used = os.wait4(process.pid, 0)
+        took = Took(time.monotonic() - started, used.ru_utime + used.ru_stime)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise subprocess.CalledProcessError(process.returncode, self.command)
+        return took
 
     @property
     def progress(self) -> str:
@@ -61,8 +77,11 @@ class Group:
 def groups() -> list[Group]:
     """All groups, the longest first."""
     python = str(BIN / "python")
+    pytest = (str(BIN / "pytest"), "-q")
     found = {
-        folder: Group(folder, (str(BIN / "pytest"), "-q", folder)) for folder in ("libs", "tests")
+        "libs": Group("libs", (*pytest, "libs")),
+        "browser": Group("browser", (*pytest, BROWSER)),
+        "tests": Group("tests", (*pytest, "tests", f"--ignore={BROWSER}")),
     }
     for path in sorted(ROOT.glob("services/*/pyproject.toml")):
         service = path.parent.name
@@ -78,7 +97,7 @@ def run(at_once: int) -> bool:
         old.unlink()
     failed = list[str]()
     with ThreadPoolExecutor(at_once) as pool:
-        running: dict[Future[float], Group] = {pool.submit(group.run): group for group in groups()}
+        running: dict[Future[Took], Group] = {pool.submit(group.run): group for group in groups()}
         while running:
             ended, _ = wait(running, SHOW_EVERY_SECONDS, return_when=FIRST_COMPLETED)
             for future in ended:
@@ -86,7 +105,7 @@ def run(at_once: int) -> bool:
                 print(f"\n{group.log.read_text(errors='replace').rstrip()}")
                 error = future.exception()
                 if error is None:
-                    print(f"{group.name}: passed in {future.result():.0f} s", flush=True)
+                    print(f"{group.name}: passed in {future.result()}", flush=True)
                 else:
                     failed.append(group.name)
                     print(f"{group.name}: failed ({error})", flush=True)
