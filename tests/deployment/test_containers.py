@@ -33,6 +33,7 @@ from tracemypods.local.testing.model_stub import ModelStub
 from tracemypods.local.testing.mongo import Mongo
 from tracemypods.local.testing.podman import Container
 from tracemypods.local.testing.pods import pod
+from tracemypods.local.testing.replica import variables
 from tracemypods.local.testing.s3 import S3
 from tracemypods.local.testing.tokens import CHECKSUM_KEY, HASH_KEY
 from tracemypods.local.testing.valkey import Valkey
@@ -104,8 +105,7 @@ def test_a_chat_through_two_containers(
             "token",
             {
                 **stores(valkey),
-                "TRACEMYPODS_MONGO_URL": mongo.url,
-                "TRACEMYPODS_MONGO_DATABASE": mongo.database,
+                **variables(mongo.login()),
                 "TRACEMYPODS_TOKEN_DERIVATION_KEY": DERIVATION_KEY,
                 "TRACEMYPODS_EDGE_ORDER_TOKEN": ORDER_KEY,
             },

@@ -9,7 +9,7 @@ from typing import Any
 
 from tracemypods.local.testing.model_stub import ModelStub
 from tracemypods.local.testing.mongo import Mongo
-from tracemypods.local.testing.replica import Replica
+from tracemypods.local.testing.replica import Replica, variables
 from tracemypods.local.testing.tokens import CHECKSUM_KEY, HASH_KEY
 from tracemypods.local.testing.valkey import Valkey
 
@@ -61,8 +61,7 @@ def token_replica(valkey: Valkey, mongo: Mongo) -> Replica:
         "token",
         {
             **_stores_and_keys(valkey, "token"),
-            "TRACEMYPODS_MONGO_URL": mongo.url,
-            "TRACEMYPODS_MONGO_DATABASE": mongo.database,
+            **variables(mongo.login()),
             "TRACEMYPODS_TOKEN_DERIVATION_KEY": DERIVATION_KEY,
             "TRACEMYPODS_EDGE_ORDER_TOKEN": ORDER_KEY,
             "TRACEMYPODS_EDGE_ASK_TOKEN": ASK_KEY,
@@ -86,7 +85,7 @@ def vector_replica(folder: Path, log: Path) -> Replica:
 
 def _stores_and_keys(valkey: Valkey, service: str) -> dict[str, str]:
     return {
-        **{f"TRACEMYPODS_{name.upper()}": text for name, text in valkey.login(service).items()},
+        **variables(valkey.login(service)),
         "TRACEMYPODS_TOKEN_CHECKSUM_KEY": CHECKSUM_KEY.get_secret_value(),
         "TRACEMYPODS_TOKEN_HASH_KEY": HASH_KEY.get_secret_value(),
     }

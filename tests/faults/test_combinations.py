@@ -34,6 +34,8 @@ DERIVATION_KEY = SecretStr("derivation-key-of-the-tests-01234567")
 ASK_KEY = SecretStr("edge-key-from-ask-to-token-012345678")
 ORDER_KEY = SecretStr("edge-key-from-order-to-token-0123456")
 SLOW_SECONDS = 0.3
+# Not the tests' usual patience: what hangs is hung for ever, and the caller waits for all of it.
+IMPATIENT = {"redis_answer_seconds": 1, "mongo_answer_seconds": 2}
 
 STATES: tuple[State, ...] = ("well", "stopped", "hung", "slow")
 ALL = list(itertools.product(STATES, STATES, STATES))
@@ -64,9 +66,9 @@ class World:
                 {
                     **shared,
                     **valkey.login("token"),
+                    **mongo.login(),
+                    **IMPATIENT,
                     "derivation_key": DERIVATION_KEY,
-                    "mongo_url": mongo.url,
-                    "mongo_database": mongo.database,
                 }
             )
         )
@@ -77,6 +79,7 @@ class World:
                 {
                     **shared,
                     **valkey.login("ask"),
+                    **IMPATIENT,
                     "models_url": stub.url,
                     "token_url": token_url,
                     "token_edge_key": ASK_KEY,

@@ -106,6 +106,7 @@ def check(tills: list[Till], order_id: str) -> str:
     return token
 
 
+@pytest.mark.impatient
 @pytest.mark.parametrize("with_mongo", [False, True], ids=["alone", "with MongoDB"])
 def test_no_paid_token_is_lost(tills: list[Till], mongo: Mongo, with_mongo: bool) -> None:
     shop = Shop(tills)

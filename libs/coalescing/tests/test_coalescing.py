@@ -22,7 +22,9 @@ def use(valkey: Valkey, work: Work, **options: Any) -> Any:
     """Run `work` with a client, and close that."""
 
     async def run() -> Any:
-        client = CoalescingRedis(valkey.url, **{"password": valkey.password, **options})
+        # Nothing fails because the machine has other things to do.
+        patient = {"connect_seconds": 60, "answer_seconds": 60}
+        client = CoalescingRedis(valkey.url, **{"password": valkey.password, **patient, **options})
         try:
             return await work(client)
         finally:
@@ -171,16 +173,15 @@ def test_a_server_that_hangs(valkey: Valkey) -> None:
         await client.ping()
         valkey.pause()
         started = time.monotonic()
-        async with asyncio.timeout(10):  # one second each here, and a machine may be slow
-            answers = await asyncio.gather(*(outcome(client.ping()) for _ in range(10)))
-            assert set(answers) == {exceptions.TimeoutError}
-            assert time.monotonic() - started > 0.9
-            # It takes connections, and says nothing.
-            assert await outcome(client.ping()) is exceptions.TimeoutError
+        answers = await asyncio.gather(*(outcome(client.ping()) for _ in range(10)))
+        assert set(answers) == {exceptions.TimeoutError}
+        assert time.monotonic() - started >= 2
+        # It takes connections, and says nothing.
+        assert await outcome(client.ping()) is exceptions.TimeoutError
         valkey.resume()
         assert await client.execute("ECHO", "back") == b"back"
 
-    use(valkey, work)
+    use(valkey, work, connect_seconds=2, answer_seconds=2)
 
 
 def test_a_short_pause_loses_nothing(valkey: Valkey) -> None:
@@ -192,7 +193,7 @@ def test_a_short_pause_loses_nothing(valkey: Valkey) -> None:
         valkey.resume()
         return await asyncio.gather(*sent)
 
-    assert use(valkey, work, answer_seconds=10) == [str(number).encode() for number in range(10)]
+    assert use(valkey, work) == [str(number).encode() for number in range(10)]
 
 
 def test_a_server_that_is_away_and_comes_back(valkey: Valkey) -> None:

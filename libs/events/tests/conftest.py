@@ -56,7 +56,7 @@ class World:
         self._sent = 0
 
     def settings(self, **more: Any) -> KafkaSettings:
-        quick = {"kafka_session_seconds": 1.0, "kafka_retry_seconds": 0.2, "mode": Mode.LOCAL}
+        quick = {"kafka_session_seconds": 3, "kafka_retry_seconds": 0.2, "mode": Mode.LOCAL}
         return KafkaSettings(kafka_url=self.broker.url, **{**quick, **more})
 
     def make_topic(self) -> None:

@@ -156,11 +156,8 @@ def run(valkey: Valkey, work: Work) -> None:
 
     async def main() -> None:
         Replica.settings = RedisSettings.model_validate(valkey.login("ask"))
-        redis = connect(
-            RedisSettings.model_validate(
-                {"redis_url": valkey.url, "redis_password": valkey.password}
-            )
-        )
+        everything = {"redis_username": "default", "redis_password": valkey.password}
+        redis = connect(RedisSettings.model_validate({**valkey.login("ask"), **everything}))
         try:
             await work(redis)
         finally:

@@ -45,6 +45,7 @@ def test_valkey_stopped(client: httpx2.Client, valkey: Valkey) -> None:
     assert client.get("/readyz").status_code == 200
 
 
+@pytest.mark.impatient
 def test_valkey_hung(client: httpx2.Client, valkey: Valkey) -> None:
     valkey.pause()
     try:

@@ -17,6 +17,7 @@ from tracemypods.local.testing.apache_kafka import ApacheKafka
 from tracemypods.local.testing.kafka import Kafka
 from tracemypods.local.testing.mail import Inbox
 from tracemypods.local.testing.mongo import Mongo
+from tracemypods.local.testing.replica import variables
 from tracemypods.local.testing.s3 import S3
 
 Broker = Kafka | ApacheKafka
@@ -27,10 +28,9 @@ TO_ORDER = "edge-key-from-deliver-to-order-01234"
 def environment(mongo: Mongo, kafka: Broker, s3: S3, inbox: Inbox) -> dict[str, str]:
     """What the service is told; keys of its edges included."""
     return {
-        "TRACEMYPODS_MONGO_URL": mongo.url,
-        "TRACEMYPODS_MONGO_DATABASE": mongo.database,
+        **variables(mongo.login()),
         "TRACEMYPODS_KAFKA_URL": kafka.url,
-        "TRACEMYPODS_KAFKA_SESSION_SECONDS": "1",
+        "TRACEMYPODS_KAFKA_SESSION_SECONDS": "6",
         "TRACEMYPODS_KAFKA_RETRY_SECONDS": "0.5",
         "TRACEMYPODS_S3_URL": s3.url,
         "TRACEMYPODS_S3_BUCKET": s3.bucket,

@@ -177,11 +177,13 @@ def world(
         inbox.work_again()
 
 
+@pytest.mark.impatient
 @pytest.mark.parametrize("faults", BRIEF)
 def test_all_arrives_once_it_is_over(world: World, faults: list[Fault]) -> None:
     live_through(world, [[fault] for fault in faults])
 
 
+@pytest.mark.impatient
 @pytest.mark.long
 @pytest.mark.timeout(600)
 def test_all_arrives_once_much_is_over(world: World) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+import pytest
 from file_store import PDF, new_key
 
 from tracemypods.deliver.files.index import COLLECTION, FileIndex, FileRecord
@@ -17,7 +18,7 @@ ResultT = TypeVar("ResultT")
 
 
 def run(mongo: Mongo, work: Callable[[FileIndex], Awaitable[ResultT]]) -> ResultT:
-    settings: Any = {"mongo_url": mongo.url, "mongo_database": mongo.database}
+    settings: Any = mongo.login()
 
     async def whole() -> ResultT:
         client = connect(MongoSettings(**settings))
@@ -107,6 +108,7 @@ def test_pages_follow_one_another(mongo: Mongo) -> None:
     assert run(mongo, work) == [keys[:3], keys[3:6], keys[6:]]
 
 
+@pytest.mark.impatient
 def test_a_store_that_is_away_has_a_name(mongo: Mongo) -> None:
     async def work(index: FileIndex) -> None:
         calls = (index.add(record("a")), index.get("a"), index.of_order("o"), index.page(None, 1))

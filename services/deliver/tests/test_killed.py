@@ -24,7 +24,7 @@ from tracemypods.local.testing.waiting import until
 SCRIPT = Path(__file__).with_name("dying_deliver.py")
 MOMENTS = 110
 """About as many as a life has that finds nothing left to do; others have more."""
-QUICK = {"TRACEMYPODS_KAFKA_SESSION_SECONDS": "0.5", "TRACEMYPODS_DELIVER_LEASE_SECONDS": "1"}
+QUICK = {"TRACEMYPODS_KAFKA_SESSION_SECONDS": "2", "TRACEMYPODS_DELIVER_LEASE_SECONDS": "1"}
 """So that no life waits long for what the last one had."""
 
 

@@ -29,11 +29,7 @@ class Desk:
     """A process that numbers documents."""
 
     def __init__(self, mongo: Mongo) -> None:
-        values: dict[str, Any] = {
-            "mode": Mode.LOCAL,
-            "mongo_url": mongo.url,
-            "mongo_database": mongo.database,
-        }
+        values: dict[str, Any] = {"mode": Mode.LOCAL, **mongo.login()}
         self.client = kit_mongo.connect(kit_mongo.MongoSettings(**values))
         database = self.client[mongo.database]
         self.invoices = Invoices(database)

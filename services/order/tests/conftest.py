@@ -88,11 +88,10 @@ def make_order_service(
             values: dict[str, Any] = {
                 "mode": Mode.LOCAL,
                 **valkey.login("order"),
-                "mongo_url": mongo.url,
-                "mongo_database": mongo.database,
+                **mongo.login(),
                 "kafka_url": kafka.url,
                 # Who leaves while it joins is waited for by the next one, for so long.
-                "kafka_session_seconds": 0.5,
+                "kafka_session_seconds": 3,
                 "smtp_url": inbox.smtp_url,
                 "ask_url": ask.url,
                 "token_url": token.url,

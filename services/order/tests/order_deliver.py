@@ -39,7 +39,7 @@ class DeliverSide:
         self._background = BackgroundLoop()
         quick: dict[str, Any] = {
             "kafka_publish_seconds": 60,
-            "kafka_session_seconds": 0.5,
+            "kafka_session_seconds": 6,
             "kafka_retry_seconds": 0.2,
         }
         self._settings = KafkaSettings(mode=Mode.LOCAL, kafka_url=kafka.url, **quick)

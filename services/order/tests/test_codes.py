@@ -216,6 +216,7 @@ def test_a_mail_server_that_is_away_is_named_to_the_next(buyer: Buyer, inbox: In
     assert int(answer.headers["Retry-After"]) > 0
 
 
+@pytest.mark.impatient
 @pytest.mark.parametrize("fault", ["stop", "pause"])
 def test_redis_away_is_named(buyer: Buyer, valkey: Valkey, fault: str) -> None:
     challenge = buyer.send().json()["challenge_id"]

@@ -32,7 +32,7 @@ from tracemypods.local.testing.callers import caller
 from tracemypods.local.testing.kafka import Kafka
 from tracemypods.local.testing.mail import Inbox
 from tracemypods.local.testing.mongo import Mongo
-from tracemypods.local.testing.replica import Replica
+from tracemypods.local.testing.replica import Replica, variables
 from tracemypods.local.testing.valkey import Valkey
 from tracemypods.local.testing.waiting import until
 
@@ -96,11 +96,9 @@ def mortal(
     tmp_path: Path,
 ) -> Iterator[Mortal]:
     environment = {
-        **{f"TRACEMYPODS_{name.upper()}": text for name, text in valkey.login("order").items()},
-        "TRACEMYPODS_MONGO_URL": mongo.url,
-        "TRACEMYPODS_MONGO_DATABASE": mongo.database,
+        **variables(valkey.login("order"), mongo.login()),
         "TRACEMYPODS_KAFKA_URL": kafka.url,
-        "TRACEMYPODS_KAFKA_SESSION_SECONDS": "0.5",
+        "TRACEMYPODS_KAFKA_SESSION_SECONDS": "2",
         "TRACEMYPODS_SMTP_URL": inbox.smtp_url,
         "TRACEMYPODS_ASK_URL": ask.url,
         "TRACEMYPODS_TOKEN_URL": token.url,

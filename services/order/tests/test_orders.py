@@ -220,6 +220,7 @@ def test_the_token_service_away_costs_nobody_a_token(buyer: Buyer, token: TokenS
     assert buyer.bring(order).json()["token"]
 
 
+@pytest.mark.impatient
 @pytest.mark.parametrize("fault", ["stop", "pause"])
 def test_mongo_away_is_named_and_nothing_is_taken(buyer: Buyer, mongo: Mongo, fault: str) -> None:
     order = buyer.ordered()

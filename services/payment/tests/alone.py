@@ -12,7 +12,7 @@ from tracemypods.kit.internal import edge_variable
 from tracemypods.local.testing.callers import caller
 from tracemypods.local.testing.mongo import Mongo
 from tracemypods.local.testing.razorpay import KEY_ID, KEY_SECRET, WEBHOOK_SECRET
-from tracemypods.local.testing.replica import Replica
+from tracemypods.local.testing.replica import Replica, variables
 
 
 class Alone(Replica):
@@ -38,8 +38,7 @@ class Alone(Replica):
     def calls(self, mongo: Mongo, order_url: str, razorpay_url: str) -> Alone:
         """Tell it what it calls; returns it."""
         self.environment |= {
-            "TRACEMYPODS_MONGO_URL": mongo.url,
-            "TRACEMYPODS_MONGO_DATABASE": mongo.database,
+            **variables(mongo.login()),
             "TRACEMYPODS_ORDER_URL": order_url,
             "TRACEMYPODS_RAZORPAY_URL": razorpay_url,
         }

@@ -195,8 +195,7 @@ def settings_of(mongo: Mongo, order_url: str, razorpay_url: str) -> dict[str, An
     return {
         "mode": Mode.LOCAL,
         "config_dir": CONFIG,
-        "mongo_url": mongo.url,
-        "mongo_database": mongo.database,
+        **mongo.login(),
         "order_url": order_url,
         "razorpay_url": razorpay_url,
         "key_id": KEY_ID,

@@ -119,6 +119,7 @@ def test_what_is_done_goes_after_its_days_and_nothing_else(
         assert sorted(operator.states()) == ["pending", "unmatched", "unreadable"]
 
 
+@pytest.mark.impatient
 def test_mongo_away_while_facts_wait(
     service: Service, operator: Operator, order: OrderStub, mongo: Mongo
 ) -> None:

@@ -132,6 +132,7 @@ def test_a_wrong_key_is_nobodys_fault_but_ours(make_service: Callable[..., Servi
     assert (answer.status_code, answer.json()["code"]) == (503, "razorpay_unavailable")
 
 
+@pytest.mark.impatient
 def test_mongo_away_makes_no_order(
     service: Service, sandbox: RazorpaySandbox, mongo: Mongo
 ) -> None:

@@ -239,6 +239,7 @@ def test_a_refund_that_is_pending_at_razorpay_ends_with_its_webhook(
     assert {one["receipt"] for one in told(order)} == {REFUND}
 
 
+@pytest.mark.impatient
 def test_mongo_away_asks_for_nothing(
     service: Service, sandbox: RazorpaySandbox, paid: dict[str, Any], mongo: Mongo
 ) -> None:

@@ -182,6 +182,7 @@ def test_each_state_of_a_thing_is_a_fact(
     assert told["dispute", "open"]["razorpay_order_id"] == paid["order_id"]
 
 
+@pytest.mark.impatient
 def test_mongo_away_is_never_a_200(
     service: Service, operator: Operator, order: OrderStub, mongo: Mongo
 ) -> None:

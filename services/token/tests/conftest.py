@@ -45,8 +45,7 @@ def make_token_service(
                 "token_checksum_key": CHECKSUM_KEY,
                 "token_hash_key": HASH_KEY,
                 "derivation_key": DERIVATION_KEY,
-                "mongo_url": mongo.url,
-                "mongo_database": mongo.database,
+                **mongo.login(),
                 "config_dir": CONFIG,
                 **settings,
             }

@@ -195,6 +195,7 @@ def test_tokens_under_the_key_before_it_was_rotated(
     assert ours.status_code == 200
 
 
+@pytest.mark.impatient
 @pytest.mark.parametrize("fault", ["stop", "pause"])
 def test_redis_away_or_hung(anonymous: httpx2.Client, valkey: Valkey, fault: str) -> None:
     token = anonymous.post("/api/token").json()["token"]

@@ -277,6 +277,7 @@ def test_copies_live_for_less_than_a_minute_and_not_all_equally_long(
     with_store(work)
 
 
+@pytest.mark.impatient
 @pytest.mark.parametrize("fault", ["stop", "pause"])
 def test_mongo_away_or_hung(with_store: Callable[..., None], mongo: Mongo, fault: str) -> None:
     async def work(store: Store) -> None:

@@ -176,6 +176,7 @@ def test_junk_is_refused_without_a_look_up(anonymous: httpx2.Client, valkey: Val
     assert anonymous.get("/api/token", headers=bearer("tmpods_free_junk")).status_code == 401
 
 
+@pytest.mark.impatient
 @pytest.mark.parametrize("fault", ["stop", "pause"])
 def test_valkey_away_or_hung(anonymous: httpx2.Client, valkey: Valkey, fault: str) -> None:
     token = anonymous.post("/api/token").json()["token"]

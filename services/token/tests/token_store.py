@@ -31,9 +31,7 @@ class Store:
     """Both stores, and what the token service makes of them."""
 
     def __init__(self, valkey: Valkey, mongo: Mongo, **keys: Any) -> None:
-        settings = kit_mongo.MongoSettings.model_validate(
-            {"mongo_url": mongo.url, "mongo_database": mongo.database}
-        )
+        settings = kit_mongo.MongoSettings.model_validate(mongo.login())
         redis_settings = RedisSettings.model_validate(valkey.login("token"))
         self.clock = MovableClock(NOW)
         self.mongo = kit_mongo.connect(settings)

@@ -16,6 +16,7 @@ from tracemypods.local.testing.mongo import Mongo
 from tracemypods.local.testing.razorpay import RazorpaySandbox
 from tracemypods.local.testing.s3 import S3
 from tracemypods.local.testing.valkey import Valkey
+from tracemypods.local.testing.waiting import IMPATIENCE_SECONDS, PATIENCE_SECONDS
 
 
 @pytest.fixture(scope="session")
@@ -25,9 +26,15 @@ def shared_valkey() -> Iterator[Valkey]:
         yield valkey
 
 
+def _patience(request: pytest.FixtureRequest) -> int:
+    impatient = request.node.get_closest_marker("impatient")  # pyright: ignore[reportUnknownMemberType]
+    return IMPATIENCE_SECONDS if impatient else PATIENCE_SECONDS
+
+
 @pytest.fixture
-def valkey(shared_valkey: Valkey) -> Valkey:
+def valkey(shared_valkey: Valkey, request: pytest.FixtureRequest) -> Valkey:
     """An empty, running Valkey, whatever the test before has done to it."""
+    shared_valkey.patience_seconds = _patience(request)
     shared_valkey.resume()
     shared_valkey.start()
     shared_valkey.command("FLUSHALL")
@@ -42,8 +49,9 @@ def shared_mongo() -> Iterator[Mongo]:
 
 
 @pytest.fixture
-def mongo(shared_mongo: Mongo) -> Iterator[Mongo]:
+def mongo(shared_mongo: Mongo, request: pytest.FixtureRequest) -> Iterator[Mongo]:
     """A running MongoDB with a database of the test's own, whatever the test does to it."""
+    shared_mongo.patience_seconds = _patience(request)
     shared_mongo.resume()
     shared_mongo.start()
     shared_mongo.use_new_database()

@@ -20,6 +20,7 @@ from pymongo import MongoClient
 
 from tracemypods.local import ports, tether
 from tracemypods.local.mongo import server_command, url
+from tracemypods.local.testing.waiting import PATIENCE_SECONDS
 
 TEST_URL_VARIABLE = "TRACEMYPODS_TEST_MONGO_URL"
 
@@ -30,6 +31,7 @@ class Mongo:
     """The server. Use as a context manager; `url` and `database` are how to reach it."""
 
     def __init__(self) -> None:
+        self.patience_seconds = PATIENCE_SECONDS
         self._theirs = os.environ.get(TEST_URL_VARIABLE)
         self._folder = tempfile.TemporaryDirectory(prefix="tracemypods-mongo-")
         self.port = ports.unused()
@@ -40,6 +42,14 @@ class Mongo:
     def url(self) -> str:
         """Its address."""
         return self._theirs or url(self.port)
+
+    def login(self) -> dict[str, str]:
+        """The settings with which a service reaches it."""
+        return {
+            "mongo_answer_seconds": str(self.patience_seconds),
+            "mongo_url": self.url,
+            "mongo_database": self.database,
+        }
 
     def __enter__(self) -> Mongo:
         self.start()

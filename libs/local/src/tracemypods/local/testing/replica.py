@@ -21,6 +21,11 @@ from tracemypods.local import checkout, ports, tether
 from tracemypods.local.testing.waiting import until
 
 
+def variables(*settings: Mapping[str, str]) -> dict[str, str]:
+    """The environment variables of settings that all services name alike, such as `redis_url`."""
+    return {f"TRACEMYPODS_{name.upper()}": text for one in settings for name, text in one.items()}
+
+
 class Replica:
     """One replica. Use as a context manager; `url` is its address, `port` that of its
     socket, both also after a restart.

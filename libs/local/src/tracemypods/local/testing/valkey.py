@@ -18,6 +18,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from tracemypods.local import database_users, ports, table, tether
+from tracemypods.local.testing.waiting import PATIENCE_SECONDS
 from tracemypods.local.valkey import binary
 
 _ANSWER_SECONDS = 10.0
@@ -31,6 +32,7 @@ class Valkey:
     """
 
     def __init__(self) -> None:
+        self.patience_seconds = PATIENCE_SECONDS
         self.password = secrets.token_urlsafe(24)
         self._passwords = {name: secrets.token_urlsafe(24) for name in table.load().services}
         self._folder = tempfile.TemporaryDirectory(prefix="tracemypods-valkey-")
@@ -45,6 +47,7 @@ class Valkey:
     def login(self, service: str) -> dict[str, str]:
         """The settings with which a service reaches it as the user that it is in a cluster."""
         return {
+            "redis_answer_seconds": str(self.patience_seconds),
             "redis_url": self.url,
             "redis_username": service,
             "redis_password": self._passwords[service],

@@ -6,8 +6,12 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-GIVE_UP_SECONDS = 120.0
+GIVE_UP_SECONDS = 200.0
 """Nothing takes so long on any machine: it ends a wait in vain."""
+PATIENCE_SECONDS = 20
+"""So long services of tests wait for a store: nothing fails because the machine has other things to
+do. Tests in which a store hangs or stays away are marked `impatient`."""
+IMPATIENCE_SECONDS = 3
 _PAUSE_SECONDS = 0.01
 
 ResultT = TypeVar("ResultT")
