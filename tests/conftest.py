@@ -16,8 +16,8 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     # Whether a store answers, a question is looked up, or an answer kept, in time is no matter of a
     # busy machine here.
     patient = {
-        "TRACEMYPODS_REDIS_ANSWER_SECONDS": "20",
-        "TRACEMYPODS_MONGO_ANSWER_SECONDS": "20",
+        "TRACEMYPODS_REDIS_ANSWER_SECONDS": "5",
+        "TRACEMYPODS_MONGO_ANSWER_SECONDS": "5",
         "TRACEMYPODS_ASK_SEMANTIC_LOOK_UP_SECONDS": "60",
         "TRACEMYPODS_ASK_SEMANTIC_CALL_SECONDS": "60",
         # What was killed had invoices in hand, and what was told, forgotten: soon found here.

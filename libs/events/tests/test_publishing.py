@@ -20,7 +20,7 @@ EMBEDDED = pytest.mark.parametrize("shared_broker", ["embedded"], indirect=True)
 
 @EMBEDDED
 def test_a_broker_that_hangs_is_given_up_in_time_and_asked_again(world: World) -> None:
-    publisher = world.publisher(kafka_publish_seconds=0.5)
+    publisher = world.publisher(kafka_publish_seconds=2)
     world.publish(publisher, world.event())
     world.broker.pause()
     for _ in range(2):

@@ -44,7 +44,7 @@ def test_what_is_published_is_read_in_order_and_committed(world: World, shop: Sh
 
 
 def test_the_broker_ends_and_starts_again(world: World, shop: Shop) -> None:
-    publisher = world.publisher(kafka_publish_seconds=1.0)
+    publisher = world.publisher(kafka_publish_seconds=3)
     before = [world.event(f"ord_{number}") for number in range(30)]
     world.publish(publisher, *before)
     world.broker.kill()
@@ -63,7 +63,7 @@ def test_the_broker_ends_and_starts_again(world: World, shop: Shop) -> None:
 
 @pytest.mark.parametrize("shared_broker", ["embedded"], indirect=True)
 def test_a_reader_and_a_writer_at_work_get_over_a_restart(world: World, shop: Shop) -> None:
-    publisher = world.publisher(kafka_publish_seconds=1.0)
+    publisher = world.publisher(kafka_publish_seconds=3)
     consumer = world.consumer(shop.handle)
     first, second = world.event(), world.event()
     world.publish(publisher, first)

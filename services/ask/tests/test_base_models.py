@@ -132,7 +132,7 @@ def test_refusals(
 def test_a_hung_server_is_noticed(
     make_ask: Callable[..., ServedApp], stub: ModelStub, token: str
 ) -> None:
-    served = make_ask(silence_seconds=0.1, probe_seconds=0.2)
+    served = make_ask(silence_seconds=0.1, probe_seconds=2)
     with caller(served.url, token) as client:
         assert client.get("/api/models").status_code == 200
         stub.fault = "hang_after_first"

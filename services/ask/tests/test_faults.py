@@ -24,7 +24,7 @@ QUESTION = {"prompt": "Hi?"}
 @pytest.fixture
 def impatient(make_ask: Callable[..., ServedApp], token: str) -> Iterator[httpx2.Client]:
     """A caller of a service whose patience is short, so that tests are."""
-    served = make_ask(silence_seconds=0.1, probe_seconds=0.2, connect_seconds=0.3)
+    served = make_ask(silence_seconds=0.1, probe_seconds=2, connect_seconds=2)
     with caller(served.url, token) as client:
         yield client
 

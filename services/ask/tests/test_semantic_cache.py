@@ -172,7 +172,7 @@ def test_what_is_beside_it_fails(
     broken: str,
     fault: Fault,
 ) -> None:
-    person = make_person(semantic_look_up_seconds=0.2 if fault == "hang" else 10)
+    person = make_person(semantic_look_up_seconds=2 if fault == "hang" else 10)
     person.ask(ASKED, kept=True)
     {"embedder": embedder, "vectors": vectors}[broken].fault = fault
     assert person.ask(SAME)["cache"]["state"] == "miss"

@@ -22,12 +22,12 @@ def api() -> Iterator[ApiStub]:
 
 @pytest.fixture
 def service(make_service: MakeService, api: ApiStub) -> httpx2.Client:
-    """The service before an API, which has half a second for an answer."""
+    """The service before an API, which has two seconds for an answer."""
     return make_service(
         engine="openai",
         openai_url=api.url,
         openai_api_key=SecretStr("sk-theirs"),
-        openai_seconds=0.5,
+        openai_seconds=2,
     )
 
 
@@ -62,7 +62,7 @@ def failure(service: httpx2.Client, text: str) -> tuple[int, str]:
 def test_one_that_hangs_is_named_in_time_and_then_at_once(
     service: httpx2.Client, api: ApiStub
 ) -> None:
-    api.seconds = 3
+    api.seconds = 5
     assert failure(service, "first") == (503, "embedding_api_timeout")
     asked = len(api.requests)
     assert failure(service, "second") == (503, "embedding_api_timeout")

@@ -74,7 +74,7 @@ def test_an_order_whose_answer_was_lost_is_found(
 def test_an_order_that_nobody_heard_of_in_time_is_found_later(
     make_service: Callable[..., Service], sandbox: RazorpaySandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tracemypods.payment.app.TOTAL_SECONDS", 0.3)
+    monkeypatch.setattr("tracemypods.payment.app.TOTAL_SECONDS", 2)
     service = make_service()
     sandbox.command("/faults", {"fault": "timeout", "after": True, "method": "POST"})
     answer = service.create()
@@ -157,7 +157,7 @@ def test_there_is_one_order_where_razorpay_takes_a_receipt_twice(
     make_service: Callable[..., Service], monkeypatch: pytest.MonkeyPatch, late: bool
 ) -> None:
     """It is looked for before it is made again, and the oldest is everybody's."""
-    monkeypatch.setattr("tracemypods.payment.app.TOTAL_SECONDS", 0.5)
+    monkeypatch.setattr("tracemypods.payment.app.TOTAL_SECONDS", 2)
     made: list[dict[str, Any]] = []
     patience = threading.Event()
 

@@ -111,7 +111,7 @@ def test_an_unknown_outcome_is_asked_for_until_it_is_known(
     fault: str,
     after: bool,
 ) -> None:
-    monkeypatch.setattr("tracemypods.payment.app.TOTAL_SECONDS", 0.3)
+    monkeypatch.setattr("tracemypods.payment.app.TOTAL_SECONDS", 2)
     service = make_service()
     order_id = service.created()
     sandbox.pay(order_id)

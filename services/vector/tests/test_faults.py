@@ -59,7 +59,7 @@ def qdrant() -> Iterator[Qdrant]:
 
 @pytest.fixture
 def ask(make_service: MakeService, qdrant: Qdrant) -> Caller:
-    return Caller(make_service(qdrant_url=qdrant.url, store_seconds=0.5))
+    return Caller(make_service(qdrant_url=qdrant.url, store_seconds=2))
 
 
 def soon(ask: Caller, status: int, code: str, what: str = "search", **body: Any) -> None:
@@ -147,13 +147,13 @@ def test_a_collection_that_cannot_be_opened_does_not_stop_the_others(
 def test_an_embedded_engine_that_is_slow(
     make_service: MakeService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ask = Caller(make_service(store_seconds=0.3, waiting_calls=2))
+    ask = Caller(make_service(store_seconds=2, waiting_calls=2))
     ask.upsert(point(1, NORTH))
     go = threading.Event()
     right = EmbeddedStore._shard  # pyright: ignore[reportPrivateUsage] - what its thread calls
 
     def slow(self: EmbeddedStore, collection: Collection) -> Any:
-        go.wait(5)
+        go.wait(60)
         return right(self, collection)
 
     monkeypatch.setattr(EmbeddedStore, "_shard", slow)
@@ -167,20 +167,20 @@ def test_an_embedded_engine_that_is_slow(
 def test_too_many_calls_are_refused_at_once(
     make_service: MakeService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ask = Caller(make_service(store_seconds=5, waiting_calls=1))
+    ask = Caller(make_service(store_seconds=60, waiting_calls=1))
     ask.upsert(point(1, NORTH))
     entered, go = threading.Event(), threading.Event()
     right = EmbeddedStore._shard  # pyright: ignore[reportPrivateUsage] - what its thread calls
 
     def slow(self: EmbeddedStore, collection: Collection) -> Any:
         entered.set()
-        go.wait(5)
+        go.wait(60)
         return right(self, collection)
 
     monkeypatch.setattr(EmbeddedStore, "_shard", slow)
     first = threading.Thread(target=lambda: ask.ids(NORTH))
     first.start()
-    assert entered.wait(5)
+    assert entered.wait(60)
     soon(ask, 503, "vector_store_busy")
     go.set()
     first.join()

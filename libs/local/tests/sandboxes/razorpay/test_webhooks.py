@@ -94,7 +94,7 @@ def test_one_that_is_refused_does_not_hold_up_the_others(
 def test_an_answer_that_takes_too_long_is_none(
     make_razorpay: Callable[..., RazorpaySandbox], receiver: Receiver
 ) -> None:
-    sandbox = make_razorpay(webhook_url=receiver.url, webhook_answer_seconds=0.05)
+    sandbox = make_razorpay(webhook_url=receiver.url, webhook_answer_seconds=0.5)
     receiver.answering.clear()
     sandbox.pay(sandbox.order()["id"], "failure")
     receiver.wait_for(2)
