@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Run all tests, several groups of them at a time.
 
-The groups are the tests of the libraries, those that span services, those of pages in a browser,
-and each service's own in an environment that holds what it declares (scripts/test_alone.py). What a
-group prints is shown when it ends, and is kept in .local/test/; until then its progress is.
+The groups are the tests of the libraries, those that span services, of these the ones in a browser
+and of faults for themselves, and each service's own in an environment that holds what it declares
+(scripts/test_alone.py). Most tests wait for servers as much as they compute, so there are two groups
+more at a time than the machine has cores. What a group prints is shown when it ends, and is kept in
+.local/test/; until then its progress is.
 """
 
 from __future__ import annotations
@@ -24,9 +26,10 @@ BIN = ROOT / ".venv" / "bin"
 LOGS = ROOT / ".local" / "test"
 SHOW_EVERY_SECONDS = 20.0
 
-LONGEST_FIRST = ("tests", "libs", "browser", "deliver", "order", "ask", "payment")
+LONGEST_FIRST = ("libs", "browser", "faults", "tests", "deliver", "order", "ask", "payment")
 """So that no long group begins when all others have ended. Further ones follow in any order."""
-BROWSER = "tests/browser"
+APART = ("browser", "faults")
+"""Folders of tests/ that are groups of their own."""
 _PROGRESS = re.compile(rb"\[ *(\d+)%\]")
 
 
@@ -80,8 +83,8 @@ def groups() -> list[Group]:
     pytest = (str(BIN / "pytest"), "-q")
     found = {
         "libs": Group("libs", (*pytest, "libs")),
-        "browser": Group("browser", (*pytest, BROWSER)),
-        "tests": Group("tests", (*pytest, "tests", f"--ignore={BROWSER}")),
+        **{name: Group(name, (*pytest, f"tests/{name}")) for name in APART},
+        "tests": Group("tests", (*pytest, "tests", *(f"--ignore=tests/{name}" for name in APART))),
     }
     for path in sorted(ROOT.glob("services/*/pyproject.toml")):
         service = path.parent.name
@@ -122,9 +125,9 @@ def main() -> int:
     parser.add_argument(
         "--at-once",
         type=int,
-        default=(os.cpu_count() or 1) + 1,
+        default=(os.cpu_count() or 1) + 2,
         metavar="N",
-        help="how many groups at a time (one more than there are cores)",
+        help="how many groups at a time (two more than there are cores)",
     )
     at_once: int = parser.parse_args().at_once
     return 0 if run(max(at_once, 1)) else 1
