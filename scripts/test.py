@@ -3,8 +3,8 @@
 
 The groups are the tests of the libraries, those that span services, of these the ones in a browser
 and of faults for themselves, and each service's own in an environment that holds what it declares
-(scripts/test_alone.py). Most tests wait for servers as much as they compute, so there are two groups
-more at a time than the machine has cores. What a group prints is shown when it ends, and is kept in
+(scripts/test_alone.py). Most tests wait for servers as much as they compute, so two groups more run
+at a time than the machine has cores. What a group prints is shown when it ends, and is kept in
 .local/test/; until then its progress is.
 """
 
