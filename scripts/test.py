@@ -3,7 +3,7 @@
 
 The groups are the tests of the libraries, those that span services, of these the ones in a browser
 and of faults for themselves, and each service's own in an environment that holds what it declares
-(scripts/test_alone.py). Most tests wait for servers as much as they compute, so two groups more run
+(scripts/test_alone.py). Most tests wait for servers as much as they compute, so one group more runs
 at a time than the machine has cores. What a group prints is shown when it ends, and is kept in
 .local/test/; until then its progress is.
 """
@@ -125,9 +125,9 @@ def main() -> int:
     parser.add_argument(
         "--at-once",
         type=int,
-        default=(os.cpu_count() or 1) + 2,
+        default=(os.cpu_count() or 1) + 1,
         metavar="N",
-        help="how many groups at a time (two more than there are cores)",
+        help="how many groups at a time (one more than there are cores)",
     )
     at_once: int = parser.parse_args().at_once
     return 0 if run(max(at_once, 1)) else 1

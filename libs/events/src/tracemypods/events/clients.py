@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import traceback
 from typing import Any
 
 from aiokafka.errors import KafkaError  # pyright: ignore[reportMissingTypeStubs]
@@ -42,6 +43,25 @@ def connection(settings: KafkaSettings) -> dict[str, Any]:
             "sasl_plain_password": settings.kafka_password.get_secret_value(),
         }
     return found
+
+
+def leave_nothing_open(client: Any) -> None:
+    """Have an AIOKafkaClient close its first connection when it is cancelled while it begins.
+
+    It asks on it which brokers there are. aiokafka forgets it then, with its socket open.
+    """
+    begin: Any = client.bootstrap
+
+    async def bootstrap() -> None:
+        try:
+            await begin()
+        except asyncio.CancelledError as cancelled:
+            for frame, _ in traceback.walk_tb(cancelled.__traceback__):
+                if first := frame.f_locals.get("bootstrap_conn"):
+                    first.close()
+            raise
+
+    client.bootstrap = bootstrap
 
 
 async def close(client: Any) -> None:

@@ -153,6 +153,7 @@ class _Membership(ConsumerRebalanceListener):
             heartbeat_interval_ms=int(session * 1000 / 4),
             max_poll_interval_ms=int(settings.kafka_poll_interval_seconds * 1000),
         )
+        clients.leave_nothing_open(self._client._client)
 
     async def read(self, closing: asyncio.Event) -> None:
         """Read until `closing`, or something is wrong with the client. Returns or raises then."""

@@ -104,6 +104,7 @@ class Producer:
             enable_idempotence=True,
             max_request_size=_REQUEST_BYTES,
         )
+        clients.leave_nothing_open(producer.client)
         try:
             await producer.start()
         except BaseException:
