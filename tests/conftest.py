@@ -18,6 +18,9 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     patient = {
         "TRACEMYPODS_REDIS_ANSWER_SECONDS": "5",
         "TRACEMYPODS_MONGO_ANSWER_SECONDS": "5",
+        "TRACEMYPODS_ASK_CONNECT_SECONDS": "5",
+        "TRACEMYPODS_ASK_PROBE_SECONDS": "5",
+        "TRACEMYPODS_ASK_SILENCE_SECONDS": "10",
         "TRACEMYPODS_ASK_SEMANTIC_LOOK_UP_SECONDS": "60",
         "TRACEMYPODS_ASK_SEMANTIC_CALL_SECONDS": "60",
         # What was killed had invoices in hand, and what was told, forgotten: soon found here.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -101,6 +102,15 @@ class Watch:
             self.seen.append(f"request elsewhere: {request.url[:200]}")
 
 
+ASK_AGAIN = 20
+# The last answer has some text, or has ended.
+BEGUN = """length => {
+    const turn = [...document.querySelectorAll("article.turn")].at(-1);
+    return turn.dataset.state === "done"
+        || turn.querySelector(".prose").innerText.trim().length >= length;
+}"""
+
+
 OpenPage = Callable[..., Page]
 
 
@@ -160,6 +170,27 @@ class Chat:
         """Write a question and send it."""
         self.question.fill(question)
         self.question.press("Enter")
+
+    def stop_midway(
+        self, ask: Callable[[int], None], stop: Callable[[], None], length: int = 1
+    ) -> None:
+        """Have an answer stopped once it has so many characters.
+
+        The model may have said all by then: another question is asked (its number is passed), until
+        there is something to stop.
+        """
+        for number in range(ASK_AGAIN):
+            count = self.turns.count()
+            ask(number)
+            expect(self.turns).to_have_count(count + 1)
+            self.page.wait_for_function(BEGUN, arg=length, timeout=ANSWER_TIMEOUT_MS)
+            stop()
+            expect(self.turn).to_have_attribute(
+                "data-state", re.compile("^(stopped|done)$"), timeout=ANSWER_TIMEOUT_MS
+            )
+            if self.turn.get_attribute("data-state") == "stopped":
+                return
+        raise AssertionError("every answer had ended before it could be stopped")
 
     def wait_until(self, state: str) -> None:
         """Wait until the last turn is in a state: streaming, done, stopped or failed."""

@@ -72,9 +72,9 @@ def test_a_conversation_is_continued_up_to_a_stop(ask: httpx2.Client) -> None:
     assert whole["finish_reason"] == "stop"
     assert whole["usage"]["prompt_tokens"] > 20
     assert 0 < whole["usage"]["completion_tokens"] < 64
+    assert received[-1][0] == "done", received
     streamed = "".join(data["text"] for name, data in received if name == "delta")
-    assert streamed.startswith("Friday")
-    assert received[-1][0] == "done"
+    assert streamed.startswith("Friday"), received
 
 
 def test_an_answer_at_its_limit_says_so(ask: httpx2.Client) -> None:
