@@ -61,13 +61,6 @@ def ask() -> Iterator[AskStub]:
 
 
 @pytest.fixture
-def kafka() -> Iterator[Kafka]:
-    """A broker of the test's own."""
-    with Kafka() as kafka:
-        yield kafka
-
-
-@pytest.fixture
 def make_order_service(
     valkey: Valkey,
     mongo: Mongo,
