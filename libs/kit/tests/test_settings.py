@@ -24,6 +24,7 @@ class Example(ServiceSettings):
 
     key: Secret
     size: int = Field(3, gt=0, description="How large")
+    seconds: float = Field(1, gt=0, description="How long")
     shared: str = Field("x", validation_alias="TRACEMYPODS_SHARED", description="Shared")
 
 
@@ -70,6 +71,16 @@ def test_every_problem_is_told_and_no_value(monkeypatch: pytest.MonkeyPatch) -> 
         "TRACEMYPODS_EXAMPLE_SIZE",
     ]
     assert "hunter2" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["inf", "-inf", "nan", "1e999"])
+def test_a_number_that_is_none_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("TRACEMYPODS_EXAMPLE_KEY", "k" * 32)
+    monkeypatch.setenv("TRACEMYPODS_EXAMPLE_SECONDS", text)
+    with pytest.raises(SettingsError, match="TRACEMYPODS_EXAMPLE_SECONDS"):
+        load(Example)
 
 
 def test_a_missing_folder_of_secrets_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

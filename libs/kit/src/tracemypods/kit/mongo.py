@@ -54,7 +54,8 @@ class MongoSettings(ServiceSettings):
     mongo_answer_seconds: float = Field(
         2.0,
         validation_alias="TRACEMYPODS_MONGO_ANSWER_SECONDS",
-        gt=0,
+        ge=0.1,
+        le=60,
         description="A call that takes longer, one retry included, has failed; half of it may pass "
         "until a server takes the call, a quarter until it takes a connection",
     )
@@ -78,9 +79,9 @@ def connect(settings: MongoSettings) -> AsyncMongoClient[Document]:
     try:
         return AsyncMongoClient(
             settings.mongo_url,
-            serverSelectionTimeoutMS=max(milliseconds // 2, 1),
-            connectTimeoutMS=max(milliseconds // 4, 1),
-            timeoutMS=max(milliseconds, 1),
+            serverSelectionTimeoutMS=milliseconds // 2,
+            connectTimeoutMS=milliseconds // 4,
+            timeoutMS=milliseconds,
             maxPoolSize=CONNECTIONS,
             w="majority",
             journal=True,

@@ -37,7 +37,8 @@ class RedisSettings(ServiceSettings):
     redis_answer_seconds: float = Field(
         1.0,
         validation_alias="TRACEMYPODS_REDIS_ANSWER_SECONDS",
-        gt=0,
+        ge=0.1,
+        le=60,
         description="An answer, or a connection, that takes longer has failed",
     )
 

@@ -41,7 +41,11 @@ class ServiceSettings(BaseSettings):
     """What every service reads. A service's own class adds its fields under its own prefix."""
 
     model_config = SettingsConfigDict(
-        extra="ignore", populate_by_name=True, frozen=True, env_ignore_empty=True
+        extra="ignore",
+        populate_by_name=True,
+        frozen=True,
+        env_ignore_empty=True,
+        allow_inf_nan=False,
     )
 
     mode: Mode = Field(
